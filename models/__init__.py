@@ -1,0 +1,1 @@
+"""The dimension-additive model: how it is built, trained, measured and kept."""

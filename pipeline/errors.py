@@ -1,0 +1,9 @@
+"""The one kind of failure that is meant to be read by people."""
+
+
+class RisklineError(Exception):
+    """A failure whose message is one line: what is wrong, where, and what to do about it.
+
+    Entry points print the message and exit with a code that is not 0; anything else that is
+    raised is a defect and keeps its traceback.
+    """
