@@ -1,0 +1,60 @@
+"""The bank's days: when one closes, and which one a run stands on."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from pipeline.errors import RisklineError
+
+
+def close_of(day: date, timezone: ZoneInfo) -> datetime:
+    """The first moment, in UTC, that no longer belongs to the bank's day."""
+    return start_of(day + timedelta(days=1), timezone)
+
+
+def start_of(day: date, timezone: ZoneInfo) -> datetime:
+    """The first moment, in UTC, of the bank's day."""
+    return datetime.combine(day, time.min, tzinfo=timezone).astimezone(UTC)
+
+
+def resolve_as_of(
+    as_of: str | None, logical_date: datetime | None, timezone: ZoneInfo, now: datetime
+) -> date:
+    """The as-of date of a run.
+
+    Args:
+        as_of: what the run was told, as YYYY-MM-DD, if anything.
+        logical_date: the scheduler's own date of the run, if it has one.
+        timezone: the bank's.
+        now: the present moment, with a zone.
+
+    Returns:
+        ``as_of`` if given, else the day before the logical date in the bank's time zone.
+
+    Raises:
+        RisklineError: neither is given, the text is no date, or the day is not over yet.
+    """
+    if as_of:
+        try:
+            day = date.fromisoformat(as_of)
+        except ValueError as error:
+            raise RisklineError(
+                f"as-of date {as_of!r} is not a date; give it as YYYY-MM-DD, such as 2024-06-30"
+            ) from error
+        if as_of != day.isoformat():
+            raise RisklineError(
+                f"as-of date {as_of!r} is not written as YYYY-MM-DD; did you mean {day}?"
+            )
+    elif logical_date is not None:
+        day = logical_date.astimezone(timezone).date() - timedelta(days=1)
+    else:
+        raise RisklineError(
+            "no as-of date: the run has neither the param as_of nor a logical date; trigger it "
+            "again with as_of set to the night to score"
+        )
+    if close_of(day, timezone) > now:
+        today = now.astimezone(timezone).date()
+        raise RisklineError(
+            f"as-of date {day} is not over yet in {timezone.key} (today is {today}); "
+            f"give {today - timedelta(days=1)} or an earlier day"
+        )
+    return day

@@ -1,0 +1,1 @@
+"""One file a table says what its rows must be; all that checks or stores them derives from it."""

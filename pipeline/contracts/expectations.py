@@ -1,0 +1,141 @@
+"""A contract's demands as a Great Expectations suite, and what a batch makes of it."""
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from pipeline.contracts.contract import BatchCheck, Contract, Severity
+
+if TYPE_CHECKING:
+    from great_expectations.core.expectation_suite import ExpectationSuite
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What became of one check of one table."""
+
+    table: str
+    check: str
+    severity: Severity
+    has_passed: bool
+    observed: float
+    threshold: str
+    description: str
+
+
+def row_suite(contract: Contract) -> "ExpectationSuite":
+    """The row rules of a contract as a suite; each expectation's meta names its rule."""
+    return _suite(
+        contract.table,
+        [{**rule.expectation(), "meta": {"rule": rule.name}} for rule in contract.rules],
+    )
+
+
+def batch_suite(contract: Contract) -> "ExpectationSuite":
+    """The bounds on a batch's facts as a suite, over a frame with one column a check."""
+    return _suite(
+        f"{contract.table}_batch",
+        [
+            {
+                "type": "expect_column_values_to_be_between",
+                "kwargs": _bounds(check),
+                "meta": {"rule": check.name},
+            }
+            for check in contract.batch_checks
+        ],
+    )
+
+
+def check_rows(contract: Contract, rows: pd.DataFrame) -> list[CheckResult]:
+    """Every row rule over rows that passed the predicates: a second opinion that must agree.
+
+    ``observed`` is the number of rows that break the rule, and a broken rule fails the run.
+    """
+    if rows.empty:
+        return []
+    results = _validate(row_suite(contract), rows)
+    return [
+        CheckResult(
+            table=contract.table,
+            check=rule.name,
+            severity=Severity.FAIL,
+            has_passed=bool(results[rule.name].success),
+            observed=float(results[rule.name].result.get("unexpected_count", 0)),
+            threshold="0 rows",
+            description=rule.describe(),
+        )
+        for rule in contract.rules
+    ]
+
+
+def check_batch(contract: Contract, facts: Mapping[str, float]) -> list[CheckResult]:
+    """Every batch check over the facts observed, by the check's name."""
+    frame = pd.DataFrame({name: [value] for name, value in facts.items()})
+    results = _validate(batch_suite(contract), frame)
+    return [
+        CheckResult(
+            table=contract.table,
+            check=check.name,
+            severity=check.severity,
+            has_passed=bool(results[check.name].success),
+            observed=facts[check.name],
+            threshold=check.threshold,
+            description=check.description,
+        )
+        for check in contract.batch_checks
+    ]
+
+
+def _bounds(check: BatchCheck) -> dict[str, Any]:
+    kwargs: dict[str, Any] = {"column": check.name}
+    if check.minimum is not None:
+        kwargs["min_value"] = check.minimum
+    if check.maximum is not None:
+        kwargs["max_value"] = check.maximum
+    return kwargs
+
+
+def _suite(name: str, configurations: Sequence[Mapping[str, Any]]) -> "ExpectationSuite":
+    _quiet()
+    from great_expectations.core.expectation_suite import ExpectationSuite
+    from great_expectations.expectations.expectation_configuration import (
+        ExpectationConfiguration,
+    )
+
+    return ExpectationSuite(
+        name, expectations=[ExpectationConfiguration(**item) for item in configurations]
+    )
+
+
+def _validate(suite: "ExpectationSuite", rows: pd.DataFrame) -> dict[str, Any]:
+    """Results by rule; an expectation that could not be run at all is an error, not a failure."""
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    batch = (
+        context.data_sources.add_pandas("lake")
+        .add_dataframe_asset(suite.name)
+        .add_batch_definition_whole_dataframe("night")
+        .get_batch({"dataframe": rows})
+    )
+    results = {}
+    for result in batch.validate(suite, result_format="BASIC").results:
+        configuration = result.expectation_config
+        rule = str((configuration.meta or {})["rule"]) if configuration else suite.name
+        if result.exception_info.get("raised_exception"):
+            raise RuntimeError(f"{suite.name}, {rule}: {result.exception_info}")
+        results[rule] = result
+    return results
+
+
+def _quiet() -> None:
+    # Read when Great Expectations is first imported, which is here: its import takes seconds.
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    # After Airflow's import has set up logging this one writes about 150 lines.
+    logging.getLogger("great_expectations._docs_decorators").setLevel(logging.WARNING)

@@ -1,0 +1,258 @@
+"""What a contract can demand of a row, each rule a value that describes and checks itself.
+
+A rule gives a predicate, which runs on every engine and sends rows to quarantine, and the Great
+Expectations configuration that demands the same of a batch.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+
+Bound = float | date
+
+
+class Rule(ABC):
+    """A demand on one row, or on one row among the others of its batch."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """A short name, unique within the contract."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """The demand in words, as a quarantined row's reason states it."""
+
+    @abstractmethod
+    def is_broken(self, rows: ir.Table) -> ir.BooleanValue:
+        """True for each row that breaks the rule, else False; never null."""
+
+    @abstractmethod
+    def expectation(self) -> dict[str, Any]:
+        """Type and kwargs of the Great Expectations expectation that demands the same."""
+
+
+@dataclass(frozen=True)
+class Required(Rule):
+    """The column has a value."""
+
+    column: str
+
+    @property
+    def name(self) -> str:
+        """A short name, unique within the contract."""
+        return f"{self.column}_required"
+
+    def describe(self) -> str:
+        """The demand in words."""
+        return f"{self.column} must have a value"
+
+    def is_broken(self, rows: ir.Table) -> ir.BooleanValue:
+        """True for each row that breaks the rule."""
+        return rows[self.column].isnull()
+
+    def expectation(self) -> dict[str, Any]:
+        """The Great Expectations counterpart."""
+        return {
+            "type": "expect_column_values_to_not_be_null",
+            "kwargs": {"column": self.column},
+        }
+
+
+@dataclass(frozen=True)
+class OneOf(Rule):
+    """The column, where it has a value, has one of a list."""
+
+    column: str
+    values: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """A short name, unique within the contract."""
+        return f"{self.column}_allowed"
+
+    def describe(self) -> str:
+        """The demand in words."""
+        return f"{self.column} must be one of {', '.join(self.values)}"
+
+    def is_broken(self, rows: ir.Table) -> ir.BooleanValue:
+        """True for each row that breaks the rule."""
+        return rows[self.column].notin(self.values).fill_null(False)
+
+    def expectation(self) -> dict[str, Any]:
+        """The Great Expectations counterpart."""
+        return {
+            "type": "expect_column_values_to_be_in_set",
+            "kwargs": {"column": self.column, "value_set": list(self.values)},
+        }
+
+
+@dataclass(frozen=True)
+class Within(Rule):
+    """The column, where it has a value, lies between two bounds; either may be absent."""
+
+    column: str
+    minimum: Bound | None = None
+    maximum: Bound | None = None
+    is_minimum_excluded: bool = False
+
+    @property
+    def name(self) -> str:
+        """A short name, unique within the contract."""
+        return f"{self.column}_in_range"
+
+    def describe(self) -> str:
+        """The demand in words."""
+        parts = []
+        if self.minimum is not None:
+            least = "more than" if self.is_minimum_excluded else "at least"
+            parts.append(f"{least} {_plain(self.minimum)}")
+        if self.maximum is not None:
+            parts.append(f"at most {_plain(self.maximum)}")
+        return f"{self.column} must be {' and '.join(parts)}"
+
+    def is_broken(self, rows: ir.Table) -> ir.BooleanValue:
+        """True for each row that breaks the rule."""
+        value = rows[self.column]
+        broken = ibis.literal(False)
+        if self.minimum is not None:
+            low = ibis.literal(self.minimum)
+            broken = broken | ((value <= low) if self.is_minimum_excluded else (value < low))
+        if self.maximum is not None:
+            broken = broken | (value > ibis.literal(self.maximum))
+        if value.type().is_floating():
+            # Not a number lies between no bounds.
+            broken = broken | value.isnan()
+        return broken.fill_null(False)
+
+    def expectation(self) -> dict[str, Any]:
+        """The Great Expectations counterpart."""
+        kwargs: dict[str, Any] = {"column": self.column}
+        if self.minimum is not None:
+            kwargs |= {"min_value": self.minimum, "strict_min": self.is_minimum_excluded}
+        if self.maximum is not None:
+            kwargs["max_value"] = self.maximum
+        return {"type": "expect_column_values_to_be_between", "kwargs": kwargs}
+
+
+@dataclass(frozen=True)
+class LengthWithin(Rule):
+    """The text, where there is one, has between so many characters and so many."""
+
+    column: str
+    minimum: int = 0
+    maximum: int = 1_000_000
+
+    @property
+    def name(self) -> str:
+        """A short name, unique within the contract."""
+        return f"{self.column}_length"
+
+    def describe(self) -> str:
+        """The demand in words."""
+        return f"{self.column} must have {self.minimum} to {self.maximum} characters"
+
+    def is_broken(self, rows: ir.Table) -> ir.BooleanValue:
+        """True for each row that breaks the rule."""
+        length = rows[self.column].length()
+        return ((length < self.minimum) | (length > self.maximum)).fill_null(False)
+
+    def expectation(self) -> dict[str, Any]:
+        """The Great Expectations counterpart."""
+        return {
+            "type": "expect_column_value_lengths_to_be_between",
+            "kwargs": {
+                "column": self.column,
+                "min_value": self.minimum,
+                "max_value": self.maximum,
+            },
+        }
+
+
+@dataclass(frozen=True)
+class NotBefore(Rule):
+    """The column, where both have a value, does not lie before another one."""
+
+    rule_name: str
+    column: str
+    other: str
+
+    @property
+    def name(self) -> str:
+        """A short name, unique within the contract."""
+        return self.rule_name
+
+    def describe(self) -> str:
+        """The demand in words."""
+        return f"{self.column} must not lie before {self.other}"
+
+    def is_broken(self, rows: ir.Table) -> ir.BooleanValue:
+        """True for each row that breaks the rule."""
+        return (rows[self.column] < rows[self.other]).fill_null(False)
+
+    def expectation(self) -> dict[str, Any]:
+        """The Great Expectations counterpart."""
+        return {
+            "type": "expect_column_pair_values_a_to_be_greater_than_b",
+            "kwargs": {
+                "column_A": self.column,
+                "column_B": self.other,
+                "or_equal": True,
+                "ignore_row_if": "either_value_is_missing",
+            },
+        }
+
+
+@dataclass(frozen=True)
+class UniqueKey(Rule):
+    """No earlier row has the same key; of rows that repeat a key the first in order stays.
+
+    The order is that of all columns, so that it does not depend on how the rows arrived.
+    """
+
+    key: tuple[str, ...]
+    order: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """A short name, unique within the contract."""
+        return "key_unique"
+
+    def describe(self) -> str:
+        """The demand in words."""
+        return f"{', '.join(self.key)} must not repeat those of another row"
+
+    def is_broken(self, rows: ir.Table) -> ir.BooleanValue:
+        """True for each row that breaks the rule."""
+        window = ibis.window(group_by=list(self.key), order_by=list(self.order))
+        is_repeat = ibis.row_number().over(window) > 0
+        has_key = ibis.literal(True)
+        for column in self.key:
+            has_key = has_key & rows[column].notnull()
+        return is_repeat & has_key
+
+    def expectation(self) -> dict[str, Any]:
+        """The Great Expectations counterpart."""
+        if len(self.key) == 1:
+            return {
+                "type": "expect_column_values_to_be_unique",
+                "kwargs": {"column": self.key[0]},
+            }
+        return {
+            "type": "expect_compound_columns_to_be_unique",
+            "kwargs": {"column_list": list(self.key), "ignore_row_if": "any_value_is_missing"},
+        }
+
+
+def describe_all(rules: Sequence[Rule]) -> dict[str, str]:
+    """The words of each rule by its name."""
+    return {rule.name: rule.describe() for rule in rules}
+
+
+def _plain(bound: Bound) -> str:
+    return bound.isoformat() if isinstance(bound, date) else f"{bound:g}"

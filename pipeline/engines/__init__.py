@@ -1,0 +1,1 @@
+"""What knows an engine: everything else speaks Ibis expressions and Arrow tables."""

@@ -1,0 +1,94 @@
+"""Everything a run is told from outside, frozen: built once at the entry point and passed down."""
+
+import os
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pipeline.errors import RisklineError
+
+PREFIX = "RISK_"
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Where a run reads, keeps and writes. Each field is the variable RISK_<FIELD>."""
+
+    # A variable that is set but empty means the default, as in most shells.
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid"
+    )
+
+    home: Path = Field(Path(".risk"), description="folder of data, models, server and logs")
+    source_url: SecretStr | None = Field(
+        None,
+        description="postgresql://... or a folder of Parquet or CSV files; "
+        "without it, the database 'bank' of the embedded server",
+    )
+    source_queries: Path | None = Field(
+        None, description="folder of <table>.sql files for a source whose tables differ"
+    )
+    warehouse_url: SecretStr | None = Field(
+        None,
+        description="postgresql://... of a role that may write the schema 'risk'; "
+        "without it, the embedded server",
+    )
+    contracts: Path = Field(
+        REPOSITORY / "data_contracts", description="folder of the data contracts"
+    )
+    policy: Path = Field(
+        Path(__file__).resolve().parent / "decisions" / "policy",
+        description="folder of the lender's policy files",
+    )
+    bank_timezone: str = Field("UTC", description="IANA name; as-of dates are days in it")
+    lookback_days: int = Field(
+        3, ge=0, le=366, description="days before a pull that are read again for late rows"
+    )
+    threads: int = Field(2, ge=1, le=256, description="threads of DuckDB and LightGBM")
+
+    @field_validator("home", "source_queries", "contracts", "policy")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        # Airflow runs tasks from a folder of its own choosing.
+        return None if value is None else value.expanduser().resolve()
+
+    @field_validator("bank_timezone")
+    @classmethod
+    def _known_timezone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"{value!r} is no IANA time zone, such as Africa/Lagos") from error
+        return value
+
+    @property
+    def timezone(self) -> ZoneInfo:
+        """The bank's time zone."""
+        return ZoneInfo(self.bank_timezone)
+
+    @property
+    def lake(self) -> Path:
+        """Folder of the Parquet partitions."""
+        return self.home / "lake"
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        RisklineError: a RISK_ variable is unknown or has a value that cannot be used.
+    """
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    if unknown:
+        raise RisklineError(
+            f"unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}"
+        )
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        name = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
+        raise RisklineError(f"setting {name}: {first['msg']}") from error

@@ -1,0 +1,1 @@
+"""What 'pull' means for each kind of source, and where what was pulled lands."""

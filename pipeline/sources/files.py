@@ -1,0 +1,47 @@
+"""A folder of Parquet or CSV files as a source."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.engines.duckdb import query_folder, tables_in
+from pipeline.errors import RisklineError
+from pipeline.sources.queries import failure, query_file, selection
+
+BATCH_ROWS = 100_000
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    """Each file is a table named by the file; query files may build the contracts' tables."""
+
+    folder: Path
+    queries: Path | None
+
+    def has(self, table: str) -> bool:
+        """Whether there is a file or a query file of that name."""
+        return query_file(table, self.queries) is not None or table in tables_in(self.folder)
+
+    def read(self, table: str, since: datetime | None, until: datetime) -> pa.Table:
+        """Rows with since <= known_at < until, and the rows without any known_at.
+
+        Raises:
+            RisklineError: the file is missing or broken, or its query fails.
+        """
+        if not self.has(table):
+            raise RisklineError(
+                f"table {table}: no file {table}.parquet, {table}.csv or {table}.csv.gz in "
+                f"{self.folder}; supply it, or give a query file {table}.sql"
+            )
+        condition = "known_at < $until" + ("" if since is None else " AND known_at >= $since")
+        sql = selection(table, self.queries, condition)
+        parameters: dict[str, object] = {"until": until}
+        if since is not None:
+            parameters["since"] = since
+        try:
+            return query_folder(self.folder, sql, parameters, BATCH_ROWS).read_all()
+        except (duckdb.Error, pa.ArrowException) as error:
+            raise failure(table, self.queries, error) from error

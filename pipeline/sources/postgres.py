@@ -1,0 +1,58 @@
+"""A PostgreSQL database as a source, read by ADBC."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import adbc_driver_manager
+import adbc_driver_postgresql.dbapi
+import pyarrow as pa
+
+from pipeline.errors import RisklineError
+from pipeline.sources.queries import failure, query_file, selection
+
+
+@dataclass(frozen=True)
+class PostgresSource:
+    """Tables on the role's search path; query files may build the contracts' tables."""
+
+    url: str = field(repr=False)
+    queries: Path | None
+
+    def has(self, table: str) -> bool:
+        """Whether there is a table, a view or a query file of that name."""
+        if query_file(table, self.queries) is not None:
+            return True
+        with self._connect() as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT to_regclass($1) IS NOT NULL", (f'"{table}"',))
+            row = cursor.fetchone()
+        return bool(row and row[0])
+
+    def read(self, table: str, since: datetime | None, until: datetime) -> pa.Table:
+        """Rows with since <= known_at < until, and the rows without any known_at.
+
+        Raises:
+            RisklineError: the database cannot be reached, or the table or its query fails.
+        """
+        # The bounds are the pipeline's own dates, so they are safe to write out; written out,
+        # they let PostgreSQL see the range when it plans.
+        condition = f"known_at < timestamptz '{until.isoformat()}'"
+        if since is not None:
+            condition += f" AND known_at >= timestamptz '{since.isoformat()}'"
+        sql = selection(table, self.queries, condition)
+        with self._connect() as connection, connection.cursor() as cursor:
+            try:
+                cursor.execute(sql)
+                return cursor.fetch_arrow_table()
+            except (adbc_driver_manager.Error, pa.ArrowException) as error:
+                raise failure(table, self.queries, error) from error
+
+    def _connect(self) -> adbc_driver_postgresql.dbapi.Connection:
+        try:
+            return adbc_driver_postgresql.dbapi.connect(self.url)
+        except adbc_driver_manager.Error as error:
+            # The driver's own text may quote the URL, and with it the password.
+            raise RisklineError(
+                "the source database cannot be reached; check RISK_SOURCE_URL, and that the "
+                "server runs and lets this role in"
+            ) from error

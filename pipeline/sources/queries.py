@@ -1,0 +1,48 @@
+"""The SQL of a pull: a table as it is, or what its query file makes of the source."""
+
+from pathlib import Path
+
+from pipeline.errors import RisklineError
+
+
+def query_file(table: str, queries: Path | None) -> Path | None:
+    """The query file of a table, where there is one."""
+    if queries is None:
+        return None
+    file = queries / f"{table}.sql"
+    return file if file.is_file() else None
+
+
+def selection(table: str, queries: Path | None, condition: str) -> str:
+    """The SELECT that gives a table's rows under a condition on known_at.
+
+    A row without known_at is always given: it has to reach quarantine, not vanish.
+
+    Raises:
+        RisklineError: the query file cannot be read.
+    """
+    file = query_file(table, queries)
+    if file is None:
+        inner = f'SELECT * FROM "{table}"'  # noqa: S608 - table is a contract's name
+    else:
+        try:
+            inner = file.read_text(encoding="utf-8").strip().rstrip(";")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RisklineError(f"query file {file} cannot be read: {error}") from error
+    # The line break keeps a query's closing comment from swallowing the bracket.
+    return (
+        f"SELECT * FROM (\n{inner}\n) AS pulled "  # noqa: S608 - the lender's own query
+        f"WHERE known_at IS NULL OR ({condition})"
+    )
+
+
+def failure(table: str, queries: Path | None, error: Exception) -> RisklineError:
+    """One line for a table that could not be read, naming the query file where there is one."""
+    reason = " ".join(str(error).split())[:300]
+    file = query_file(table, queries)
+    if file is None:
+        return RisklineError(
+            f"table {table} cannot be read from the source: {reason}; supply it, or give a query "
+            f"file {table}.sql"
+        )
+    return RisklineError(f"table {table}: query file {file.name} fails: {reason}; correct it")

@@ -1,0 +1,1 @@
+"""The warehouse: PostgreSQL, where every night is published and every report reads."""
