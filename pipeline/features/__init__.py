@@ -1,0 +1,1 @@
+"""Every customer from seven dimensions, each feature declared once."""

@@ -1,0 +1,90 @@
+"""What became of customers in the horizon after an as-of date: what the model learns to foresee."""
+
+import calendar
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from pipeline.as_of import Known
+from pipeline.engines.base import Engine
+from pipeline.features.build import CUSTOMER_ID
+from pipeline.features.frames import instalment_states
+
+IS_DEFAULT = "is_default"
+
+
+class Unit(StrEnum):
+    """What a horizon is counted in."""
+
+    DAY = "day"
+    MONTH = "month"
+
+
+@dataclass(frozen=True)
+class DefaultDefinition:
+    """What counts as a default, and within which time after the as-of date."""
+
+    days_past_due: int
+    horizon: int
+    horizon_unit: Unit
+
+    def horizon_end(self, as_of: date) -> date:
+        """The last day of the horizon; a month's end stays a month's end."""
+        if self.horizon_unit is Unit.DAY:
+            return as_of + timedelta(days=self.horizon)
+        months = as_of.year * 12 + as_of.month - 1 + self.horizon
+        year, month = divmod(months, 12)
+        last = calendar.monthrange(year, month + 1)[1]
+        is_month_end = (as_of + timedelta(days=1)).day == 1
+        return date(year, month + 1, last if is_month_end else min(as_of.day, last))
+
+
+def outcomes(then: date, known: Known, definition: DefaultDefinition, engine: Engine) -> pa.Table:
+    """Who defaulted between an as-of date and the end of its horizon.
+
+    A customer defaults on the day on which an instalment has been unpaid for the definition's
+    days past due. Left out are customers already in default at the as-of date, and those who had
+    nothing to pay in the horizon: neither shows what the model is to foresee.
+
+    Args:
+        then: the as-of date that the features were built for.
+        known: the tables as known at the end of the horizon or later, never earlier.
+        definition: of default and horizon.
+        engine: where the tables live.
+
+    Returns:
+        customer_id and is_default, in the order of customer_id.
+
+    Raises:
+        ValueError: the horizon is not over at ``known.as_of``.
+    """
+    end = definition.horizon_end(then)
+    if end > known.as_of:
+        raise ValueError(f"the horizon of {then} ends on {end}, after {known.as_of}")
+    rows = _instalments(known)
+    first, last = ibis.literal(then), ibis.literal(end)
+    settled = rows.settled_date.fill_null(ibis.date(9999, 12, 31))
+    default_date = rows.due_date + ibis.interval(days=definition.days_past_due)
+    defaults = settled >= default_date
+    rows = rows.mutate(
+        is_in_default=defaults & (default_date <= first) & (settled > first),
+        is_due=(rows.due_date <= last) & (settled > first),
+        is_default=defaults & (default_date > first) & (default_date <= last),
+    )
+    customers = rows.group_by(CUSTOMER_ID).aggregate(
+        is_in_default=rows.is_in_default.any(),
+        is_due=rows.is_due.any(),
+        is_default=rows.is_default.any(),
+    )
+    kept = customers.filter(customers.is_due & ~customers.is_in_default)
+    return engine.to_arrow(kept.select(CUSTOMER_ID, IS_DEFAULT).order_by(CUSTOMER_ID))
+
+
+def _instalments(known: Known) -> ir.Table:
+    paid = known["repayments"].select("loan_id", "instalment_no", "paid_date")
+    states = instalment_states(known).join(paid, ["loan_id", "instalment_no"])
+    return states.mutate(settled_date=states.is_paid.ifelse(states.paid_date, ibis.null("date")))
