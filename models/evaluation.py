@@ -1,0 +1,87 @@
+"""How well a PD ranks and fits, with the uncertainty of the figures."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import log_loss, roc_auc_score
+
+BOOTSTRAP_ROUNDS = 1000
+BOOTSTRAP_SEED = 20240229
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its 95 % interval."""
+
+    value: float
+    lower: float
+    upper: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.4f} (95 % interval {self.lower:.4f} to {self.upper:.4f})"
+
+
+@dataclass(frozen=True)
+class Performance:
+    """What a model does on rows it was not fitted to."""
+
+    rows: int
+    defaults: int
+    auc: Estimate
+    log_loss: float
+    mean_pd: float
+    default_rate: float
+
+
+def performance(is_default: ArrayLike, default_probability: ArrayLike) -> Performance:
+    """Ranking and fit of a PD against what came true; both classes must occur.
+
+    Args:
+        is_default: 0 or 1, shape (n,).
+        default_probability: shape (n,).
+    """
+    truth = np.asarray(is_default, dtype=np.int64)
+    probability = np.asarray(default_probability, dtype=np.float64)
+    return Performance(
+        rows=len(truth),
+        defaults=int(truth.sum()),
+        auc=bootstrap_auc(truth, probability),
+        log_loss=float(log_loss(truth, probability, labels=[0, 1])),
+        mean_pd=float(probability.mean()),
+        default_rate=float(truth.mean()),
+    )
+
+
+def bootstrap_auc(
+    is_default: ArrayLike,
+    score: ArrayLike,
+    rounds: int = BOOTSTRAP_ROUNDS,
+    seed: int = BOOTSTRAP_SEED,
+) -> Estimate:
+    """The area under the ROC curve, with a percentile bootstrap over rows.
+
+    Rows are drawn with replacement within each class, so that no round lacks defaults (Efron and
+    Tibshirani, An Introduction to the Bootstrap, 1993, chapters 8 and 13).
+
+    Args:
+        is_default: 0 or 1, shape (n,); both must occur.
+        score: higher for the riskier, shape (n,).
+        rounds: of the bootstrap.
+        seed: of its random numbers.
+    """
+    truth = np.asarray(is_default, dtype=bool)
+    ranks = np.asarray(score, dtype=np.float64)
+    bad, good = np.sort(ranks[truth]), np.sort(ranks[~truth])
+    rng = np.random.default_rng(seed)
+    draws = [_auc(rng.choice(bad, len(bad)), rng.choice(good, len(good))) for _ in range(rounds)]
+    lower, upper = np.percentile(draws, [2.5, 97.5])
+    return Estimate(float(roc_auc_score(truth, ranks)), float(lower), float(upper))
+
+
+def _auc(bad: NDArray[np.float64], good: NDArray[np.float64]) -> float:
+    """Mann and Whitney's U over the number of pairs; a tie counts one half."""
+    ordered = np.sort(good)
+    below = np.searchsorted(ordered, bad, side="left")
+    not_above = np.searchsorted(ordered, bad, side="right")
+    return float((below + not_above).sum() / (2 * len(bad) * len(good)))

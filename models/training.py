@@ -1,0 +1,89 @@
+"""Trains the PD model on past cohorts, split by time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import pandas as pd
+
+from models.dimension_gbm import DimensionGBM, TrainingParams
+from models.evaluation import Performance, performance
+from pipeline.errors import RisklineError
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Customers as of one past day, and who of them defaulted within the horizon.
+
+    ``features`` has one row a customer in the order of its index, customer_id; ``is_default`` has
+    the same index.
+    """
+
+    as_of: date
+    features: pd.DataFrame
+    is_default: pd.Series
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A calibrated model, and how it does on the cohorts that it was not fitted to."""
+
+    model: DimensionGBM
+    fitted_cohorts: tuple[date, ...]
+    held_out_cohorts: tuple[date, ...]
+    held_out: Performance
+
+
+def train(
+    cohorts: Sequence[Cohort],
+    *,
+    dimensions: Mapping[str, Sequence[str]],
+    monotone: Mapping[str, int],
+    held_out_cohorts: int,
+    params: TrainingParams,
+) -> Trained:
+    """Fit on the earlier cohorts; choose the number of trees and calibrate on the latest.
+
+    Args:
+        cohorts: at least one more than are held out.
+        dimensions: the features of each dimension.
+        monotone: direction of each feature, -1, 0 or 1.
+        held_out_cohorts: how many of the latest are held out.
+        params: of the boosting.
+
+    Raises:
+        RisklineError: there are too few cohorts, or too few defaults in them.
+    """
+    if len(cohorts) <= held_out_cohorts:
+        raise RisklineError(
+            f"training needs more than {held_out_cohorts} cohorts with a full horizon, there are "
+            f"{len(cohorts)}; wait for more months, or shorten the horizon in the policy"
+        )
+    # Row order changes the trees, so it is fixed: by day, then by customer.
+    ordered = sorted(cohorts, key=lambda cohort: cohort.as_of)
+    early, late = ordered[:-held_out_cohorts], ordered[-held_out_cohorts:]
+    X, y = _stack(early, monotone)
+    X_late, y_late = _stack(late, monotone)
+    model = DimensionGBM.fit(
+        X,
+        y,
+        dimensions=dimensions,
+        monotone=monotone,
+        params=params,
+        X_valid=X_late,
+        y_valid=y_late,
+    ).calibrated(X_late, y_late)
+    return Trained(
+        model=model,
+        fitted_cohorts=tuple(cohort.as_of for cohort in early),
+        held_out_cohorts=tuple(cohort.as_of for cohort in late),
+        held_out=performance(y_late, model.explain(X_late).default_probability),
+    )
+
+
+def _stack(
+    cohorts: Sequence[Cohort], names: Mapping[str, int]
+) -> tuple[pd.DataFrame, pd.Series]:
+    features = pd.concat([cohort.features.sort_index()[list(names)] for cohort in cohorts])
+    is_default = pd.concat([cohort.is_default.sort_index() for cohort in cohorts])
+    return features.reset_index(drop=True), is_default.astype("int64").reset_index(drop=True)

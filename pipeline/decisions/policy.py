@@ -1,0 +1,148 @@
+"""The lender's policy as it was in force on a day: effective-dated YAML, checked as it is read."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipeline.errors import RisklineError
+from pipeline.features.outcome import DefaultDefinition, Unit
+
+DEFAULT_POLICY = Path(__file__).resolve().parent / "policy"
+TIERS = ("A", "B", "C", "D", "E")
+ASSET_CLASSES = ("normal", "special_mention", "substandard", "doubtful", "loss")
+
+Probability = Annotated[float, Field(gt=0, le=1)]
+
+
+class Severity(StrEnum):
+    """How grave a warning is."""
+
+    GENERAL = "general"
+    SERIOUS = "serious"
+    CRITICAL = "critical"
+
+
+class WarningRule(BaseModel):
+    """When a rule fires, how grave that is, and what is to be done about it by whom."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bound: float
+    below: float = math.inf
+    severity: Severity
+    playbook: str = Field(min_length=1)
+    owner_role: str = Field(min_length=1)
+    due_days: int = Field(ge=0)
+
+
+RuleName = Literal[
+    "pd_above",
+    "pd_jump",
+    "tier_downgrade",
+    "days_past_due_1",
+    "days_past_due_30",
+    "days_past_due_60",
+]
+
+
+class Policy(BaseModel):
+    """Every parameter's value on one day."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    days_past_due: int = Field(ge=1)
+    horizon: int = Field(ge=1)
+    horizon_unit: Unit
+    score_at_base_odds: float
+    score_base_odds: float = Field(gt=0)
+    points_to_double_odds: float = Field(gt=0)
+    tier_pd_upper_bounds: dict[Literal["A", "B", "C", "D", "E"], Probability]
+    tier_hysteresis_pct: float = Field(ge=0, lt=100)
+    asset_class_days_past_due: dict[
+        Literal["special_mention", "substandard", "doubtful", "loss"], Annotated[int, Field(ge=1)]
+    ]
+    loss_given_default: float = Field(ge=0, le=1)
+    warning_rules: dict[RuleName, WarningRule]
+    training_cohorts: int = Field(ge=2, le=120)
+    held_out_cohorts: int = Field(ge=1, le=60)
+
+    @model_validator(mode="after")
+    def _bounds_rise(self) -> Self:
+        tiers = [self.tier_pd_upper_bounds.get(tier) for tier in TIERS]
+        if None in tiers or tiers != sorted(set(tiers)) or tiers[-1] != 1:
+            raise ValueError("tier_pd_upper_bounds must rise from A to E, and end at 1")
+        days = [self.asset_class_days_past_due.get(name) for name in ASSET_CLASSES[1:]]
+        if None in days or days != sorted(set(days)):
+            raise ValueError("asset_class_days_past_due must rise from special_mention to loss")
+        if self.held_out_cohorts >= self.training_cohorts:
+            raise ValueError("held_out_cohorts must be fewer than training_cohorts")
+        return self
+
+    @property
+    def default_definition(self) -> DefaultDefinition:
+        """What the model foresees."""
+        return DefaultDefinition(self.days_past_due, self.horizon, self.horizon_unit)
+
+    @property
+    def sha256(self) -> str:
+        """A hash of all values."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def load_policy(folder: Path | None, as_of: date) -> Policy:
+    """The policy in force on a day: the packaged one, with the lender's own parameters over it.
+
+    Args:
+        folder: of the lender's YAML files, or None.
+        as_of: the day.
+
+    Raises:
+        RisklineError: a file or a value is not what policy must be, or a parameter has no value
+            on that day.
+    """
+    values: dict[str, Any] = {}
+    for source in [DEFAULT_POLICY, *([folder] if folder is not None else [])]:
+        files = sorted(source.glob("*.yaml"))
+        if not files:
+            raise RisklineError(f"no policy file (*.yaml) in {source}; set RISK_POLICY")
+        for file in files:
+            values |= _values(file, as_of)
+    try:
+        return Policy(**values)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = ".".join(str(part) for part in first["loc"]) or "bounds"
+        raise RisklineError(f"policy on {as_of}, {name}: {first['msg']}") from error
+
+
+def _values(file: Path, as_of: date) -> Mapping[str, Any]:
+    try:
+        parameters = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise RisklineError(f"policy file {file.name} cannot be read: {reason}") from error
+    if not isinstance(parameters, dict):
+        raise RisklineError(f"policy file {file.name}: not a mapping of parameters")
+    found = {}
+    for name, parameter in parameters.items():
+        needed = {"description", "unit", "reference", "values"}
+        if not isinstance(parameter, dict) or set(parameter) != needed:
+            raise RisklineError(
+                f"policy file {file.name}, {name}: needs just {', '.join(sorted(needed))}"
+            )
+        dated = parameter["values"]
+        if not isinstance(dated, dict) or not all(type(day) is date for day in dated):
+            raise RisklineError(f"policy file {file.name}, {name}: values need dates as keys")
+        in_force = [day for day in dated if day <= as_of]
+        if in_force:
+            found[name] = dated[max(in_force)]
+    return found

@@ -1,0 +1,63 @@
+"""Scores, tiers and asset classes from a PD and the days past due."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.decisions.policy import ASSET_CLASSES, TIERS, Policy
+
+
+def score_of(log_odds: NDArray[np.float64], policy: Policy) -> NDArray[np.int64]:
+    """Points on the 0 to 1000 scale; higher is safer.
+
+    score = base + pdo / ln 2 * (ln(odds of paying) - ln(base odds)), rounded and held within the
+    scale (Siddiqi, Credit Risk Scorecards, 2006, chapter 6).
+
+    Args:
+        log_odds: of default, shape (n,).
+        policy: gives the scale.
+    """
+    factor = policy.points_to_double_odds / np.log(2)
+    points = policy.score_at_base_odds + factor * (-log_odds - np.log(policy.score_base_odds))
+    return np.clip(np.rint(points), 0, 1000).astype(np.int64)
+
+
+def tier_of(
+    default_probability: NDArray[np.float64], previous: pd.Series, policy: Policy
+) -> NDArray[np.object_]:
+    """The tier of each customer, held in the previous night's unless the PD has left it clearly.
+
+    Args:
+        default_probability: shape (n,).
+        previous: tier of the night before, null for a customer without one; shape (n,).
+        policy: gives the bounds and the hysteresis.
+
+    Returns:
+        Letters A to E, shape (n,).
+    """
+    uppers = np.array([policy.tier_pd_upper_bounds[tier] for tier in TIERS])
+    lowers = np.concatenate([[0.0], uppers[:-1]])
+    now = np.searchsorted(uppers, default_probability, side="left")
+    before = previous.map({tier: i for i, tier in enumerate(TIERS)}).to_numpy(np.float64)
+    has_tier = ~np.isnan(before)
+    held = np.where(has_tier, before, 0).astype(np.int64)
+    margin = policy.tier_hysteresis_pct / 100
+    is_inside = (default_probability <= uppers[held] * (1 + margin)) & (
+        default_probability > lowers[held] * (1 - margin)
+    )
+    # PD 0 lies in A, whatever the margin makes of its lower bound.
+    is_inside |= (held == 0) & (default_probability <= uppers[0] * (1 + margin))
+    return np.array(TIERS, dtype=object)[np.where(has_tier & is_inside, held, now)]
+
+
+def asset_class_of(days_past_due: NDArray[np.int64], policy: Policy) -> NDArray[np.object_]:
+    """The asset class of each customer.
+
+    Args:
+        days_past_due: of the oldest unpaid instalment, 0 where nothing is; shape (n,).
+        policy: gives the bounds.
+    """
+    starts = np.array([policy.asset_class_days_past_due[name] for name in ASSET_CLASSES[1:]])
+    return np.array(ASSET_CLASSES, dtype=object)[
+        np.searchsorted(starts, days_past_due, side="right")
+    ]
