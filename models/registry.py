@@ -44,11 +44,11 @@ def register(home: Path, trained: Trained, notes: Mapping[str, str]) -> str:
     """
     with _client(home) as client:
         experiment = client.get_experiment_by_name(MODEL_NAME)
-        experiment_id = (
-            client.create_experiment(MODEL_NAME, artifact_location=(_folder(home) / "runs").as_uri())
-            if experiment is None
-            else experiment.experiment_id
-        )
+        if experiment is None:
+            runs = (_folder(home) / "runs").as_uri()
+            experiment_id = client.create_experiment(MODEL_NAME, artifact_location=runs)
+        else:
+            experiment_id = experiment.experiment_id
         run = client.create_run(experiment_id)
         run_id = run.info.run_id
         for name, value in {**notes, "content_hash": trained.model.content_hash}.items():

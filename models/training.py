@@ -81,9 +81,7 @@ def train(
     )
 
 
-def _stack(
-    cohorts: Sequence[Cohort], names: Mapping[str, int]
-) -> tuple[pd.DataFrame, pd.Series]:
+def _stack(cohorts: Sequence[Cohort], names: Mapping[str, int]) -> tuple[pd.DataFrame, pd.Series]:
     features = pd.concat([cohort.features.sort_index()[list(names)] for cohort in cohorts])
     is_default = pd.concat([cohort.is_default.sort_index() for cohort in cohorts])
     return features.reset_index(drop=True), is_default.astype("int64").reset_index(drop=True)

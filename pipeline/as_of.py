@@ -55,9 +55,7 @@ def known_at_close(
     return Known(as_of, tables, frozenset(present))
 
 
-def latest_versions(
-    rows: ir.Table, contract: Contract, close: ir.TimestampScalar
-) -> ir.Table:
+def latest_versions(rows: ir.Table, contract: Contract, close: ir.TimestampScalar) -> ir.Table:
     """The last version of each entity known before ``close``, unless it withdraws the row.
 
     Args:
@@ -66,9 +64,7 @@ def latest_versions(
         close: the first moment that is no longer known.
     """
     known = rows.filter(rows[KNOWN_AT] < close)
-    window = ibis.window(
-        group_by=list(contract.entity_key), order_by=known[KNOWN_AT].desc()
-    )
+    window = ibis.window(group_by=list(contract.entity_key), order_by=known[KNOWN_AT].desc())
     ranked = known.mutate(_rank=ibis.row_number().over(window))
     return ranked.filter((ranked["_rank"] == 0) & ~ranked[IS_DELETED]).drop(
         "_rank", KNOWN_AT, IS_DELETED

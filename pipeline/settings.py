@@ -21,32 +21,31 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid"
     )
 
-    home: Path = Field(Path(".risk"), description="folder of data, models, server and logs")
+    home: Path = Field(default=Path(".risk"), description="folder of data, models, server and logs")
     source_url: SecretStr | None = Field(
-        None,
+        default=None,
         description="postgresql://... or a folder of Parquet or CSV files; "
         "without it, the database 'bank' of the embedded server",
     )
     source_queries: Path | None = Field(
-        None, description="folder of <table>.sql files for a source whose tables differ"
+        default=None, description="folder of <table>.sql files for a source whose tables differ"
     )
     warehouse_url: SecretStr | None = Field(
-        None,
+        default=None,
         description="postgresql://... of a role that may write the schema 'risk'; "
         "without it, the embedded server",
     )
     contracts: Path = Field(
-        REPOSITORY / "data_contracts", description="folder of the data contracts"
+        default=REPOSITORY / "data_contracts", description="folder of the data contracts"
     )
-    policy: Path = Field(
-        Path(__file__).resolve().parent / "decisions" / "policy",
-        description="folder of the lender's policy files",
+    policy: Path | None = Field(
+        default=None, description="folder of the lender's policy files, over the packaged ones"
     )
-    bank_timezone: str = Field("UTC", description="IANA name; as-of dates are days in it")
+    bank_timezone: str = Field(default="UTC", description="IANA name; as-of dates are days in it")
     lookback_days: int = Field(
-        3, ge=0, le=366, description="days before a pull that are read again for late rows"
+        default=3, ge=0, le=366, description="days before a pull that are read again for late rows"
     )
-    threads: int = Field(2, ge=1, le=256, description="threads of DuckDB and LightGBM")
+    threads: int = Field(default=2, ge=1, le=256, description="threads of DuckDB and LightGBM")
 
     @field_validator("home", "source_queries", "contracts", "policy")
     @classmethod

@@ -16,8 +16,11 @@ from pipeline.errors import RisklineError
 from pipeline.features.outcome import DefaultDefinition, Unit
 
 DEFAULT_POLICY = Path(__file__).resolve().parent / "policy"
-TIERS = ("A", "B", "C", "D", "E")
-ASSET_CLASSES = ("normal", "special_mention", "substandard", "doubtful", "loss")
+Tier = Literal["A", "B", "C", "D", "E"]
+TIERS: tuple[Tier, ...] = ("A", "B", "C", "D", "E")
+Arrears = Literal["special_mention", "substandard", "doubtful", "loss"]
+ARREARS: tuple[Arrears, ...] = ("special_mention", "substandard", "doubtful", "loss")
+"""Asset classes beside normal, in the order of their days past due."""
 
 Probability = Annotated[float, Field(gt=0, le=1)]
 
@@ -64,11 +67,9 @@ class Policy(BaseModel):
     score_at_base_odds: float
     score_base_odds: float = Field(gt=0)
     points_to_double_odds: float = Field(gt=0)
-    tier_pd_upper_bounds: dict[Literal["A", "B", "C", "D", "E"], Probability]
+    tier_pd_upper_bounds: dict[Tier, Probability]
     tier_hysteresis_pct: float = Field(ge=0, lt=100)
-    asset_class_days_past_due: dict[
-        Literal["special_mention", "substandard", "doubtful", "loss"], Annotated[int, Field(ge=1)]
-    ]
+    asset_class_days_past_due: dict[Arrears, Annotated[int, Field(ge=1)]]
     loss_given_default: float = Field(ge=0, le=1)
     warning_rules: dict[RuleName, WarningRule]
     training_cohorts: int = Field(ge=2, le=120)
@@ -76,11 +77,11 @@ class Policy(BaseModel):
 
     @model_validator(mode="after")
     def _bounds_rise(self) -> Self:
-        tiers = [self.tier_pd_upper_bounds.get(tier) for tier in TIERS]
-        if None in tiers or tiers != sorted(set(tiers)) or tiers[-1] != 1:
+        tiers = [self.tier_pd_upper_bounds.get(tier, math.nan) for tier in TIERS]
+        if tiers != sorted(set(tiers)) or tiers[-1] != 1:
             raise ValueError("tier_pd_upper_bounds must rise from A to E, and end at 1")
-        days = [self.asset_class_days_past_due.get(name) for name in ASSET_CLASSES[1:]]
-        if None in days or days != sorted(set(days)):
+        days = [self.asset_class_days_past_due.get(name, -1) for name in ARREARS]
+        if days[0] < 1 or days != sorted(set(days)):
             raise ValueError("asset_class_days_past_due must rise from special_mention to loss")
         if self.held_out_cohorts >= self.training_cohorts:
             raise ValueError("held_out_cohorts must be fewer than training_cohorts")

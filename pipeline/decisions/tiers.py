@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.decisions.policy import ASSET_CLASSES, TIERS, Policy
+from pipeline.decisions.policy import ARREARS, TIERS, Policy
 
 
 def score_of(log_odds: NDArray[np.float64], policy: Policy) -> NDArray[np.int64]:
@@ -19,7 +19,8 @@ def score_of(log_odds: NDArray[np.float64], policy: Policy) -> NDArray[np.int64]
     """
     factor = policy.points_to_double_odds / np.log(2)
     points = policy.score_at_base_odds + factor * (-log_odds - np.log(policy.score_base_odds))
-    return np.clip(np.rint(points), 0, 1000).astype(np.int64)
+    clipped: NDArray[np.int64] = np.clip(np.rint(points), 0, 1000).astype(np.int64)
+    return clipped
 
 
 def tier_of(
@@ -57,7 +58,7 @@ def asset_class_of(days_past_due: NDArray[np.int64], policy: Policy) -> NDArray[
         days_past_due: of the oldest unpaid instalment, 0 where nothing is; shape (n,).
         policy: gives the bounds.
     """
-    starts = np.array([policy.asset_class_days_past_due[name] for name in ASSET_CLASSES[1:]])
-    return np.array(ASSET_CLASSES, dtype=object)[
+    starts = np.array([policy.asset_class_days_past_due[name] for name in ARREARS])
+    return np.array(["normal", *ARREARS], dtype=object)[
         np.searchsorted(starts, days_past_due, side="right")
     ]

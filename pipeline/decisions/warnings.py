@@ -19,12 +19,16 @@ SEVERITY_ORDER = {"critical": 0, "serious": 1, "general": 2}
 class Measure:
     """What a rule bounds, by customer_id, and the sentence that says it of one customer."""
 
-    values: pd.Series
+    amount: pd.Series
     sentence: Callable[[float, "pd.Series"], str]
 
 
 def warning_list(
-    night: pd.DataFrame, contributions: pd.DataFrame, before: pd.DataFrame, as_of: date, policy: Policy
+    night: pd.DataFrame,
+    contributions: pd.DataFrame,
+    before: pd.DataFrame,
+    as_of: date,
+    policy: Policy,
 ) -> pd.DataFrame:
     """Every warning that stands on a night.
 
@@ -47,7 +51,7 @@ def warning_list(
     for name, rule in policy.warning_rules.items():
         measure = MEASURES[name](night)
         # A comparison with a missing value is False: no night before, no jump.
-        fires = (measure.values >= rule.bound) & (measure.values < rule.below)
+        fires = (measure.amount >= rule.bound) & (measure.amount < rule.below)
         fired = night[fires].copy()
         fired["rule"] = name
         fired["severity"] = rule.severity.value
@@ -56,7 +60,7 @@ def warning_list(
         fired["due_by"] = as_of + timedelta(days=rule.due_days)
         fired["sentence"] = [
             measure.sentence(value, row)
-            for value, (_, row) in zip(measure.values[fires], fired.iterrows(), strict=True)
+            for value, (_, row) in zip(measure.amount[fires], fired.iterrows(), strict=True)
         ]
         found.append(fired.reset_index())
     warnings = pd.concat(found, ignore_index=True)
@@ -113,7 +117,7 @@ def _pd(night: pd.DataFrame) -> Measure:
 def _pd_jump(night: pd.DataFrame) -> Measure:
     return Measure(
         night["log_odds"] - night["previous_log_odds"],
-        lambda value, row: f"the odds of default are {math.exp(value):.1f} times the night before's",
+        lambda value, row: f"the odds of default grew {math.exp(value):.1f} times overnight",
     )
 
 

@@ -44,8 +44,8 @@ class DuckDBEngine:
             return 0
         names = [str(file) for file in files]
         query = "SELECT coalesce(sum(num_rows), 0) FROM parquet_file_metadata($files)"
-        row = self._connection.con.execute(query, {"files": names}).fetchone()
-        return int(row[0])
+        rows = self._connection.con.execute(query, {"files": names}).fetchall()
+        return int(rows[0][0])
 
     def to_arrow(self, expression: ir.Table) -> pa.Table:
         """The rows of an expression."""

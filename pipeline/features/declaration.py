@@ -90,8 +90,6 @@ def feature(
         description = (expression.__doc__ or "").strip().split("\n")[0]
         if not description:
             raise ValueError(f"feature {expression.__name__} needs a docstring")
-        return Feature(
-            expression.__name__, dimension, unit, risk, description, over, expression
-        )
+        return Feature(expression.__name__, dimension, unit, risk, description, over, expression)
 
     return declare

@@ -65,9 +65,7 @@ def instalments(known: Known) -> ir.Table:
 def loans(known: Known) -> ir.Table:
     """All loans with days_since_origination and ``recency``: 0 for the last one granted."""
     rows = known["loans"]
-    window = ibis.window(
-        group_by="customer_id", order_by=[rows.originated_at.desc(), rows.loan_id]
-    )
+    window = ibis.window(group_by="customer_id", order_by=[rows.originated_at.desc(), rows.loan_id])
     return rows.mutate(
         days_since_origination=days_between(rows.originated_at, ibis.literal(known.as_of)),
         recency=ibis.row_number().over(window),
@@ -101,9 +99,9 @@ def means(known: Known) -> ir.Table:
     rows = rows.filter(rows.period_end <= today)
     window = ibis.window(group_by="customer_id", order_by=rows.period_end.desc())
     states = instalment_states(known)
-    service = states.filter(
-        (states.days_since_due < 0) & (states.days_since_due >= -30)
-    ).group_by("customer_id")
+    service = states.filter((states.days_since_due < 0) & (states.days_since_due >= -30)).group_by(
+        "customer_id"
+    )
     due = service.aggregate(due_next_month=lambda open_: open_.unpaid_amount.sum())
     rows = rows.mutate(
         recency=ibis.row_number().over(window),

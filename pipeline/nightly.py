@@ -1,0 +1,476 @@
+"""The night, top to bottom: pull, check, build, score, decide, publish. And how a model is trained.
+
+Every stage is a function of the settings and the as-of date. It reads what the stages before it
+left in the lake and leaves its own results there, whole or not at all, so that a night can stop
+after any stage and go on, or start again, with the same result.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cached_property
+from importlib import metadata
+from itertools import takewhile
+
+import pandas as pd
+import pyarrow as pa
+
+from models import registry
+from models.dimension_gbm import TrainingParams
+from models.training import Cohort, Trained
+from models.training import train as train_model
+from pipeline.as_of import known_at_close
+from pipeline.contracts.check import TableCounts, gate_table, quarantine_table
+from pipeline.contracts.contract import Contract, Severity, load_contracts
+from pipeline.contracts.expectations import CheckResult
+from pipeline.contracts.schema import conform
+from pipeline.decisions.policy import Policy, load_policy
+from pipeline.decisions.tiers import asset_class_of, score_of, tier_of
+from pipeline.decisions.warnings import warning_list
+from pipeline.engines.base import Engine
+from pipeline.engines.duckdb import DuckDBEngine
+from pipeline.errors import RisklineError
+from pipeline.features.build import CUSTOMER_ID, SEGMENT
+from pipeline.features.cohorts import (
+    FEATURES,
+    build_partition,
+    month_ends_until,
+    partition_name,
+    read_or_build,
+)
+from pipeline.features.outcome import IS_DEFAULT, outcomes
+from pipeline.features.registry import FEATURES as DECLARED
+from pipeline.features.registry import monotone_by_name, names_by_dimension
+from pipeline.lake import Lake
+from pipeline.settings import REPOSITORY, Settings
+from pipeline.sources.pull import pull_table
+from pipeline.sources.source import open_source
+from pipeline.warehouse import publish as warehouse
+from pipeline.warehouse.history import previous_night
+from pipeline.warehouse.server import ensure_running
+
+log = logging.getLogger("riskline")
+
+NIGHT = "night"
+"""The lake's layer of what a night computes, by table and as-of date."""
+
+PUBLISHED = ("risk_scores", "risk_tiers", "warning_list", "data_quality")
+"""The tables of a night beside its row in ``runs``."""
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """What the stages work with, opened as they ask for it."""
+
+    settings: Settings
+
+    @cached_property
+    def contracts(self) -> Mapping[str, Contract]:
+        """The source contracts by table."""
+        return load_contracts(self.settings.contracts / "sources")
+
+    @cached_property
+    def outputs(self) -> Mapping[str, Contract]:
+        """The output contracts by table."""
+        return load_contracts(self.settings.contracts / "outputs")
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The lake."""
+        return Lake(self.settings.lake)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine of one machine."""
+        return DuckDBEngine(self.settings.threads)
+
+
+def pull(settings: Settings, as_of: date) -> dict[str, int]:
+    """Land what the source has learnt up to the close of the as-of date.
+
+    Returns:
+        Rows pulled by table; an optional table that the source lacks is left out.
+
+    Raises:
+        RisklineError: the source or one of its tables cannot be read, or does not fit.
+    """
+    rooms = Rooms(settings)
+    source = open_source(source_url(settings), settings.source_queries)
+    pulled = {}
+    for contract in rooms.contracts.values():
+        rows = pull_table(
+            source, contract, rooms.lake, as_of, settings.timezone, settings.lookback_days
+        )
+        if rows is not None:
+            pulled[contract.table] = rows
+    return pulled
+
+
+def check(settings: Settings, as_of: date) -> dict[str, int]:
+    """Quarantine rows that break their contract, and gate the night on what came of it.
+
+    Returns:
+        Rows quarantined by table.
+
+    Raises:
+        RisklineError: a check of severity ``fail`` does not hold.
+    """
+    rooms = Rooms(settings)
+    present = {
+        name: contract
+        for name, contract in rooms.contracts.items()
+        if any(True for _ in rooms.lake.marks("landed", name))
+    }
+    # All tables are judged before any is gated: references look at other tables' valid rows.
+    counts = {
+        name: quarantine_table(contract, rooms.lake, rooms.engine, as_of)
+        for name, contract in present.items()
+    }
+    results = [
+        result
+        for name, contract in present.items()
+        for result in gate_table(
+            contract,
+            rooms.contracts,
+            counts[name],
+            rooms.lake,
+            rooms.engine,
+            as_of,
+            settings.lookback_days,
+        )
+    ]
+    rooms.lake.write(NIGHT, "checks", as_of, _checks_table(results, counts))
+    failed = [result for result in results if not result.has_passed]
+    for result in failed:
+        log.warning("%s", _sentence(result, as_of))
+    stopping = [result for result in failed if result.severity is Severity.FAIL]
+    if stopping:
+        raise RisklineError(
+            f"{_sentence(stopping[0], as_of)}"
+            + (f" ({len(stopping) - 1} more checks failed)" if len(stopping) > 1 else "")
+            + "; nothing was published; correct the source or the contract and run the night again"
+        )
+    return {name: count.quarantined for name, count in counts.items()}
+
+
+def build(settings: Settings, as_of: date) -> int:
+    """Build every customer's features as of the date, and keep them.
+
+    Returns:
+        Customers.
+
+    Raises:
+        RisklineError: no customer is known on that date.
+    """
+    rooms = Rooms(settings)
+    rows = build_partition(rooms.contracts, rooms.lake, rooms.engine, as_of, settings.timezone)
+    if len(rows) == 0:
+        raise RisklineError(
+            f"no customer is known on {as_of}; check the table customers, or run a later night"
+        )
+    return len(rows)
+
+
+def score(settings: Settings, as_of: date) -> str:
+    """Score every customer with the champion.
+
+    Returns:
+        The champion's version.
+
+    Raises:
+        RisklineError: no model has been trained yet, or it does not fit the features.
+    """
+    rooms = Rooms(settings)
+    champion = registry.champion(settings.home)
+    if champion is None:
+        raise RisklineError(f"no model has been trained; run: riskline train --as-of {as_of}")
+    features = _features(rooms, as_of)
+    explanation = champion.model.explain(features, num_threads=settings.threads)
+    scored = pd.DataFrame(
+        {
+            SEGMENT: features[SEGMENT],
+            "pd": explanation.default_probability,
+            "log_odds": explanation.log_odds,
+            "intercept": explanation.intercept,
+            **explanation.contributions.add_prefix("contribution_").to_dict("series"),
+            "joint_effect": explanation.joint_effect,
+            "data_completeness": features[list(DECLARED)].notna().mean(axis=1),
+            "exposure": features["exposure"].fillna(0.0),
+            "days_past_due": features["days_past_due"].fillna(0).astype("int64"),
+            "model_version": champion.version,
+        },
+        index=features.index,
+    )
+    rooms.lake.write(
+        NIGHT, "scored", as_of, pa.Table.from_pandas(scored.reset_index(), preserve_index=False)
+    )
+    return champion.version
+
+
+def decide(settings: Settings, as_of: date) -> dict[str, int]:
+    """Put customers in tiers and raise warnings, given what the night before decided.
+
+    Returns:
+        Rows by table.
+
+    Raises:
+        RisklineError: the warehouse cannot be reached, or a row breaks its output contract.
+    """
+    rooms = Rooms(settings)
+    policy = load_policy(settings.policy, as_of)
+    scored = rooms.lake.read(NIGHT, "scored", as_of).to_pandas().set_index(CUSTOMER_ID)
+    before = previous_night(warehouse_url(settings), as_of, rooms.outputs)
+    night = scored.join(before.customers)
+    night["expected_loss"] = night["pd"] * policy.loss_given_default * night["exposure"]
+    night["score"] = score_of(night["log_odds"].to_numpy(), policy)
+    night["tier"] = tier_of(night["pd"].to_numpy(), night["previous_tier"], policy)
+    night["asset_class"] = asset_class_of(night["days_past_due"].to_numpy(), policy)
+    has_stayed = night["tier"] == night["previous_tier"]
+    night["tier_since"] = night["tier_since"].where(has_stayed, as_of)
+    night["as_of_date"] = as_of
+    contributions = night.filter(like="contribution_")
+    warnings = warning_list(
+        night.drop(columns="as_of_date"),
+        contributions.rename(columns=lambda name: name.removeprefix("contribution_")),
+        before.warnings,
+        as_of,
+        policy,
+    )
+    identity = _identity(rooms, as_of, policy, before.run_id)
+    run_id = f"{as_of.isoformat()}_{_hash(identity)[:12]}"
+    customers = night.reset_index()
+    tables = {
+        "risk_scores": customers,
+        "risk_tiers": customers,
+        "warning_list": warnings,
+        "data_quality": rooms.lake.read(NIGHT, "checks", as_of).to_pandas(),
+    }
+    decided = {
+        name: _output(frame.assign(as_of_date=as_of, run_id=run_id), rooms.outputs[name])
+        for name, frame in tables.items()
+    }
+    warehouse.check_outputs(decided, rooms.outputs, rooms.engine)
+    for name, rows in decided.items():
+        rooms.lake.write(NIGHT, name, as_of, rows)
+    rooms.lake.write(NIGHT, "identity", as_of, pa.Table.from_pylist([identity]))
+    return {name: len(rows) for name, rows in decided.items()}
+
+
+def publish(settings: Settings, as_of: date, *, trigger: str, started_at: datetime) -> str:
+    """Show readers the night: all of it, or, on any failure, none.
+
+    Args:
+        settings: of the run.
+        as_of: the night.
+        trigger: what started the run, such as ``scheduled`` or ``cli``.
+        started_at: when it began.
+
+    Returns:
+        The run's id.
+
+    Raises:
+        RisklineError: the warehouse cannot be reached or refuses.
+    """
+    rooms = Rooms(settings)
+    tables = {name: rooms.lake.read(NIGHT, name, as_of) for name in PUBLISHED}
+    identity = rooms.lake.read(NIGHT, "identity", as_of).to_pylist()[0]
+    run_id = tables["risk_scores"].column("run_id")[0].as_py()
+    quality = tables["data_quality"].to_pandas().drop_duplicates("table_name")
+    landed, quarantined = int(quality["landed"].sum()), int(quality["quarantined"].sum())
+    run = {
+        **{name: value for name, value in identity.items() if name != "previous_run_id"},
+        "run_id": run_id,
+        "as_of_date": as_of,
+        "started_at": started_at,
+        "finished_at": datetime.now(UTC),
+        "status": "published",
+        "trigger": trigger,
+        "output_hash": warehouse.content_hash(tables),
+        "rows_landed": landed,
+        "rows_valid": landed - quarantined,
+        "rows_quarantined": quarantined,
+        "customers": len(tables["risk_scores"]),
+        "warnings": len(tables["warning_list"]),
+    }
+    runs = conform(pa.Table.from_pylist([run]), rooms.outputs["runs"])
+    warehouse.check_outputs({"runs": runs}, rooms.outputs, rooms.engine)
+    warehouse.publish(warehouse_url(settings), as_of, {**tables, "runs": runs}, rooms.outputs)
+    return str(run_id)
+
+
+def run(
+    settings: Settings,
+    as_of: date,
+    *,
+    trigger: str,
+    on_stage: Callable[[str], None] = lambda stage: None,
+) -> str:
+    """A whole night in one process.
+
+    Args:
+        settings: of the run.
+        as_of: the night.
+        trigger: what started it.
+        on_stage: told the name of each stage as it begins.
+
+    Returns:
+        The run's id.
+    """
+    started_at = datetime.now(UTC)
+    for stage in (pull, check, build, score, decide):
+        on_stage(stage.__name__)
+        stage(settings, as_of)
+    on_stage("publish")
+    return publish(settings, as_of, trigger=trigger, started_at=started_at)
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training run made, and whether it is now the champion."""
+
+    trained: Trained
+    version: str
+    is_champion: bool
+
+
+def train(settings: Settings, as_of: date) -> Training:
+    """Pull and check what is known on a date, train on past cohorts, register, promote.
+
+    The new model takes the champion's place if there is none, or if its ranking of the customers
+    it has not seen is not clearly worse than what the champion's was when it was trained.
+
+    Raises:
+        RisklineError: the source or a contract fails, or there is too little to learn from.
+    """
+    pull(settings, as_of)
+    check(settings, as_of)
+    policy = load_policy(settings.policy, as_of)
+    trained = train_model(
+        cohorts(settings, as_of, policy),
+        dimensions=names_by_dimension(),
+        monotone=monotone_by_name(),
+        held_out_cohorts=policy.held_out_cohorts,
+        params=TrainingParams(num_threads=settings.threads),
+    )
+    champion = registry.champion(settings.home)
+    version = registry.register(
+        settings.home,
+        trained,
+        {"as_of": as_of.isoformat(), "policy_hash": policy.sha256, "code_version": code_version()},
+    )
+    is_champion = champion is None or trained.held_out.auc.upper >= champion.held_out_auc
+    if is_champion:
+        registry.promote(settings.home, version)
+    return Training(trained, version, is_champion)
+
+
+def cohorts(settings: Settings, as_of: date, policy: Policy) -> list[Cohort]:
+    """The latest month ends whose horizon was over by the as-of date, with what came true.
+
+    A cohort's features see only what was known at its own close; what became of its customers is
+    as known on the as-of date.
+    """
+    rooms = Rooms(settings)
+    definition = policy.default_definition
+    first_known = min(rooms.lake.days("landed", "customers"))
+    matured = (day for day in month_ends_until(as_of) if definition.horizon_end(day) <= as_of)
+    known_now = known_at_close(rooms.contracts, rooms.lake, rooms.engine, as_of, settings.timezone)
+    found: list[Cohort] = []
+    for day in takewhile(lambda day: day >= first_known, matured):
+        if len(found) == policy.training_cohorts:
+            break
+        rows = read_or_build(rooms.contracts, rooms.lake, rooms.engine, day, settings.timezone)
+        features = rows.to_pandas().set_index(CUSTOMER_ID)
+        came_true = outcomes(day, known_now, definition, rooms.engine).to_pandas()
+        is_default = came_true.set_index(CUSTOMER_ID)[IS_DEFAULT]
+        kept = features.index.intersection(is_default.index)
+        if len(kept):
+            found.append(Cohort(day, features.loc[kept], is_default.loc[kept]))
+    return found
+
+
+def source_url(settings: Settings) -> str:
+    """Where rows are pulled from: what was set, or the embedded server's own bank."""
+    if settings.source_url is not None:
+        return settings.source_url.get_secret_value()
+    return ensure_running(settings.home).url("bank", "bank")
+
+
+def warehouse_url(settings: Settings) -> str:
+    """Where nights are published: what was set, or the embedded server."""
+    if settings.warehouse_url is not None:
+        return settings.warehouse_url.get_secret_value()
+    return ensure_running(settings.home).url("warehouse", "risk_pipeline")
+
+
+def code_version() -> str:
+    """The package's version and a hash of the code that decides what a night is."""
+    digest = hashlib.sha256()
+    for folder in ("pipeline", "models"):
+        for file in sorted((REPOSITORY / folder).rglob("*.py")):
+            digest.update(file.relative_to(REPOSITORY).as_posix().encode())
+            digest.update(file.read_bytes())
+    return f"{metadata.version('riskline')}+{digest.hexdigest()[:12]}"
+
+
+def _features(rooms: Rooms, as_of: date) -> pd.DataFrame:
+    name = partition_name(rooms.contracts, rooms.settings.timezone)
+    features: pd.DataFrame = rooms.lake.read(FEATURES, name, as_of).to_pandas()
+    return features.set_index(CUSTOMER_ID)
+
+
+def _identity(
+    rooms: Rooms, as_of: date, policy: Policy, previous_run_id: str | None
+) -> dict[str, str | None]:
+    """All that a night is computed from: where two nights agree in it, their rows do."""
+    name = partition_name(rooms.contracts, rooms.settings.timezone)
+    scored = rooms.lake.read(NIGHT, "scored", as_of)
+    checks = rooms.lake.read(NIGHT, "checks", as_of)
+    features = rooms.lake.read(FEATURES, name, as_of)
+    return {
+        "code_version": code_version(),
+        "model_version": scored.column("model_version")[0].as_py(),
+        "contract_hash": _hash({n: c.sha256 for n, c in rooms.contracts.items()}),
+        "policy_hash": policy.sha256,
+        "input_hash": warehouse.content_hash({"features": features, "checks": checks}),
+        "previous_run_id": previous_run_id,
+    }
+
+
+def _hash(value: Mapping[str, str | None]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _output(frame: pd.DataFrame, contract: Contract) -> pa.Table:
+    """A frame's columns that the contract names, in the order of its key."""
+    named = frame[list(contract.column_names)]
+    rows = pa.Table.from_pandas(named, preserve_index=False)
+    return conform(rows, contract).sort_by([(name, "ascending") for name in contract.key])
+
+
+def _checks_table(results: list[CheckResult], counts: Mapping[str, TableCounts]) -> pa.Table:
+    return pa.Table.from_pylist(
+        [
+            {
+                "table_name": result.table,
+                "check_name": result.check,
+                "severity": result.severity.value,
+                "passed": result.has_passed,
+                "observed": result.observed,
+                "threshold": result.threshold,
+                "landed": counts[result.table].landed,
+                "quarantined": counts[result.table].quarantined,
+            }
+            for result in results
+        ]
+    )
+
+
+def _sentence(result: CheckResult, as_of: date) -> str:
+    return (
+        f"table {result.table} fails {result.check} on {as_of}: {result.description} Observed "
+        f"{result.observed:g}, wanted {result.threshold}"
+    )
