@@ -125,9 +125,11 @@ def _folder(home: Path) -> Path:
 def _client(home: Path) -> Iterator["MlflowClient"]:
     # Read when MLflow is first imported.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    from mlflow import MlflowClient
+
+    # Its import sets the levels of its loggers, so ours comes after.
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    from mlflow import MlflowClient
 
     _folder(home).mkdir(parents=True, exist_ok=True, mode=0o700)
     uri = f"sqlite:///{_folder(home)}/registry.db"

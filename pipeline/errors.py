@@ -7,3 +7,7 @@ class RisklineError(Exception):
     Entry points print the message and exit with a code that is not 0; anything else that is
     raised is a defect and keeps its traceback.
     """
+
+
+class UnreachableError(RisklineError):
+    """A server did not answer: the same try may succeed later."""

@@ -23,7 +23,7 @@ from models.dimension_gbm import TrainingParams
 from models.training import Cohort, Trained
 from models.training import train as train_model
 from pipeline.as_of import known_at_close
-from pipeline.contracts.check import TableCounts, gate_table, quarantine_table
+from pipeline.contracts.check import TableCounts, gate_table, quarantine_table, quarantined_keys
 from pipeline.contracts.contract import Contract, Severity, load_contracts
 from pipeline.contracts.expectations import CheckResult
 from pipeline.contracts.schema import conform
@@ -390,6 +390,15 @@ def cohorts(settings: Settings, as_of: date, policy: Policy) -> list[Cohort]:
         if len(kept):
             found.append(Cohort(day, features.loc[kept], is_default.loc[kept]))
     return found
+
+
+def quarantined(settings: Settings, as_of: date) -> dict[str, pa.Table]:
+    """The key and the reasons of every quarantined row, by table, as judged up to a date."""
+    rooms = Rooms(settings)
+    return {
+        name: quarantined_keys(contract, rooms.lake, rooms.engine, as_of)
+        for name, contract in rooms.contracts.items()
+    }
 
 
 def source_url(settings: Settings) -> str:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from pipeline.contracts.contract import BatchCheck, Contract, Metric
 from pipeline.contracts.expectations import CheckResult, check_batch, check_rows
-from pipeline.contracts.quarantine import quarantine_schema, split
+from pipeline.contracts.quarantine import REASONS, quarantine_schema, split
 from pipeline.engines.base import Engine
 from pipeline.lake import UNDATED, Lake, runs_of
 
@@ -82,6 +82,16 @@ def gate_table(
     ]
     rows = engine.to_arrow(engine.read_parquet(recent, contract.arrow_schema))
     return [*check_batch(contract, facts), *check_rows(contract, rows.to_pandas())]
+
+
+def quarantined_keys(contract: Contract, lake: Lake, engine: Engine, as_of: date) -> pa.Table:
+    """Key and reasons of the quarantined rows; nothing else of them, for they may be personal."""
+    name = judged_name(contract)
+    files = lake.files(QUARANTINED, name, as_of)
+    if lake.exists(QUARANTINED, name, UNDATED):
+        files.append(lake.file(QUARANTINED, name, UNDATED))
+    rows = engine.read_parquet(files, quarantine_schema(contract))
+    return engine.to_arrow(rows.select(*contract.key, REASONS).order_by(contract.key))
 
 
 def _judge(contract: Contract, lake: Lake, engine: Engine, days: list[date | str]) -> None:

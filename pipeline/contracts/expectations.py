@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -12,6 +13,9 @@ from pipeline.contracts.contract import BatchCheck, Contract, Severity
 
 if TYPE_CHECKING:
     from great_expectations.core.expectation_suite import ExpectationSuite
+    from great_expectations.data_context.data_context.ephemeral_data_context import (
+        EphemeralDataContext,
+    )
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ def _bounds(check: BatchCheck) -> dict[str, Any]:
 
 
 def _suite(name: str, configurations: Sequence[Mapping[str, Any]]) -> "ExpectationSuite":
-    _quiet()
+    _import_quietly()
     from great_expectations.core.expectation_suite import ExpectationSuite
     from great_expectations.expectations.expectation_configuration import (
         ExpectationConfiguration,
@@ -113,13 +117,9 @@ def _suite(name: str, configurations: Sequence[Mapping[str, Any]]) -> "Expectati
 
 def _validate(suite: "ExpectationSuite", rows: pd.DataFrame) -> dict[str, Any]:
     """Results by rule; an expectation that could not be run at all is an error, not a failure."""
-    import great_expectations as gx
-    from great_expectations.data_context.types.base import ProgressBarsConfig
-
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
     batch = (
-        context.data_sources.add_pandas("lake")
+        _context()
+        .data_sources.add_or_update_pandas("lake")
         .add_dataframe_asset(suite.name)
         .add_batch_definition_whole_dataframe("night")
         .get_batch({"dataframe": rows})
@@ -134,8 +134,25 @@ def _validate(suite: "ExpectationSuite", rows: pd.DataFrame) -> dict[str, Any]:
     return results
 
 
-def _quiet() -> None:
-    # Read when Great Expectations is first imported, which is here: its import takes seconds.
+@lru_cache(maxsize=1)
+def _context() -> "EphemeralDataContext":
+    _import_quietly()
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    return context
+
+
+@lru_cache(maxsize=1)
+def _import_quietly() -> None:
+    """The first import of Great Expectations: it takes seconds and logs hundreds of lines."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    # After Airflow's import has set up logging this one writes about 150 lines.
-    logging.getLogger("great_expectations._docs_decorators").setLevel(logging.WARNING)
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    import great_expectations.expectations  # noqa: F401
+
+    # Some of its modules set a level of their own as they are imported.
+    for name in logging.Logger.manager.loggerDict:
+        if name.startswith("great_expectations."):
+            logging.getLogger(name).setLevel(logging.WARNING)

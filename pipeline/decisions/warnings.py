@@ -32,6 +32,8 @@ def warning_list(
 ) -> pd.DataFrame:
     """Every warning that stands on a night.
 
+    A customer in default is past warning and has none: that case is workout's.
+
     A warning keeps its identity for as long as its rule fires without a break in the nights
     published before; it is ongoing then, and new on its first night.
 
@@ -47,12 +49,13 @@ def warning_list(
     Returns:
         One row a warning, ranked by severity and then by expected loss, the largest first.
     """
+    alive = night[night["days_past_due"] < policy.days_past_due]
     found = []
     for name, rule in policy.warning_rules.items():
-        measure = MEASURES[name](night)
+        measure = MEASURES[name](alive)
         # A comparison with a missing value is False: no night before, no jump.
         fires = (measure.amount >= rule.bound) & (measure.amount < rule.below)
-        fired = night[fires].copy()
+        fired = alive[fires].copy()
         fired["rule"] = name
         fired["severity"] = rule.severity.value
         fired["playbook"] = rule.playbook
@@ -104,7 +107,7 @@ def _drivers(contributions: pd.DataFrame) -> Iterator[list[str]]:
     for row in contributions.itertuples(index=False):
         ranked = sorted(zip(row, names, strict=True), key=lambda pair: (-pair[0], pair[1]))
         yield [
-            f"{name} multiplies the odds of default by {math.exp(value):.2f}"
+            f"{name} multiplies the odds of default by {math.exp(value):.1f}"
             for value, name in ranked[:DIMENSION_REASONS]
             if value > 0.05
         ]

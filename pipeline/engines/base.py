@@ -8,6 +8,10 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 
+class EngineError(Exception):
+    """An engine cannot read what it was asked to read; its words are those of the engine."""
+
+
 class Engine(Protocol):
     """Turns files and Arrow tables into Ibis tables, and Ibis expressions into Arrow tables."""
 

@@ -1,7 +1,7 @@
 """DuckDB, the engine of one machine."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -9,6 +9,7 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
+from pipeline.engines.base import EngineError
 from pipeline.errors import RisklineError
 
 # Readers by the end of a file's name; DuckDB unpacks .gz itself.
@@ -76,32 +77,32 @@ def tables_in(folder: Path) -> dict[str, Path]:
     return tables
 
 
-def query_folder(
-    folder: Path, sql: str, parameters: dict[str, object], batch_rows: int
-) -> pa.RecordBatchReader:
-    """Run SQL over a folder's files, each a view named by its file, and stream the result.
+def query_folder(folder: Path, sql: str, parameters: Mapping[str, object]) -> pa.Table:
+    """Run SQL over a folder's files, each a view named by its file.
 
     Args:
         folder: Parquet and CSV files, the latter also packed with gzip.
         sql: one SELECT in DuckDB's dialect.
         parameters: values for the ``$name`` places of the SQL.
-        batch_rows: rows a batch, at most.
 
     Raises:
-        duckdb.Error: the SQL or a file cannot be read.
+        EngineError: the SQL or a file cannot be read.
     """
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
-    for name, file in tables_in(folder).items():
-        # Only the views that the SQL may mean are made: reading a CSV file's types costs time,
-        # and a broken file nobody asks for should stop nobody.
-        if re.search(rf"\b{re.escape(name)}\b", sql, flags=re.IGNORECASE):
-            reader = READERS[_ending(file)]
-            path = str(file).replace("'", "''")
-            quoted = name.replace('"', '""')
-            connection.execute(f"CREATE VIEW \"{quoted}\" AS SELECT * FROM {reader}('{path}')")  # noqa: S608
-    return connection.sql(sql, params=parameters).to_arrow_reader(batch_rows)
+    with duckdb.connect() as connection:
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            for name, file in tables_in(folder).items():
+                # Only the views that the SQL may mean are made: reading a CSV file's types costs
+                # time, and a broken file nobody asks for should stop nobody.
+                if re.search(rf"\b{re.escape(name)}\b", sql, flags=re.IGNORECASE):
+                    connection.execute(_view(name, file))
+            return connection.sql(sql, params=dict(parameters)).to_arrow_table()
+        except (duckdb.Error, pa.ArrowException) as error:
+            raise EngineError(str(error)) from error
 
 
-def _ending(file: Path) -> str:
-    return next(ending for ending in READERS if file.name.lower().endswith(ending))
+def _view(name: str, file: Path) -> str:
+    ending = next(ending for ending in READERS if file.name.lower().endswith(ending))
+    quoted_name = name.replace('"', '""')
+    quoted_path = str(file).replace("'", "''")
+    return f"CREATE VIEW \"{quoted_name}\" AS SELECT * FROM {READERS[ending]}('{quoted_path}')"  # noqa: S608

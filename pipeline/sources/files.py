@@ -4,14 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 
+from pipeline.engines.base import EngineError
 from pipeline.engines.duckdb import query_folder, tables_in
 from pipeline.errors import RisklineError
 from pipeline.sources.queries import failure, query_file, selection
-
-BATCH_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -42,6 +40,6 @@ class FolderSource:
         if since is not None:
             parameters["since"] = since
         try:
-            return query_folder(self.folder, sql, parameters, BATCH_ROWS).read_all()
-        except (duckdb.Error, pa.ArrowException) as error:
+            return query_folder(self.folder, sql, parameters)
+        except EngineError as error:
             raise failure(table, self.queries, error) from error

@@ -8,7 +8,7 @@ import adbc_driver_manager
 import adbc_driver_postgresql.dbapi
 import pyarrow as pa
 
-from pipeline.errors import RisklineError
+from pipeline.errors import UnreachableError
 from pipeline.sources.queries import failure, query_file, selection
 
 
@@ -52,7 +52,7 @@ class PostgresSource:
             return adbc_driver_postgresql.dbapi.connect(self.url)
         except adbc_driver_manager.Error as error:
             # The driver's own text may quote the URL, and with it the password.
-            raise RisklineError(
+            raise UnreachableError(
                 "the source database cannot be reached; check RISK_SOURCE_URL, and that the "
                 "server runs and lets this role in"
             ) from error

@@ -7,7 +7,7 @@ import adbc_driver_manager
 import adbc_driver_postgresql.dbapi
 import psycopg
 
-from pipeline.errors import RisklineError
+from pipeline.errors import UnreachableError
 
 UNREACHABLE = (
     "the warehouse cannot be reached; check RISK_WAREHOUSE_URL, and that the server runs and lets "
@@ -20,13 +20,13 @@ def connect(url: str) -> Iterator[psycopg.Connection]:
     """A connection that commits on leaving, or rolls back on an error.
 
     Raises:
-        RisklineError: the server cannot be reached or refuses the role.
+        UnreachableError: the server cannot be reached or refuses the role.
     """
     try:
         connection = psycopg.connect(url, connect_timeout=10)
     except psycopg.OperationalError as error:
         # Without the driver's words: they may quote the URL, and with it the password.
-        raise RisklineError(UNREACHABLE) from error
+        raise UnreachableError(UNREACHABLE) from error
     with connection:
         yield connection
 
@@ -36,11 +36,11 @@ def bulk_connect(url: str) -> Iterator[adbc_driver_postgresql.dbapi.Connection]:
     """An ADBC connection for bulk loads; rolls back unless the caller has committed.
 
     Raises:
-        RisklineError: the server cannot be reached or refuses the role.
+        UnreachableError: the server cannot be reached or refuses the role.
     """
     try:
         connection = adbc_driver_postgresql.dbapi.connect(url)
     except adbc_driver_manager.Error as error:
-        raise RisklineError(UNREACHABLE) from error
+        raise UnreachableError(UNREACHABLE) from error
     with connection:
         yield connection

@@ -1,0 +1,37 @@
+# Needs Python 3.11 or later as python3, and make. Everything else is in requirements.lock.
+PYTHON ?= python3
+VENV := .venv
+STAMP := $(VENV)/.installed
+
+.PHONY: setup demo test lint airflow lock clean
+
+setup: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $(STAMP)
+
+demo: setup
+	$(VENV)/bin/riskline demo
+
+test: lint
+	$(VENV)/bin/python -m pytest
+
+lint: setup
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+airflow: setup
+	$(VENV)/bin/riskline airflow
+
+# Resolves the newest versions that pyproject.toml allows, for every platform, with hashes.
+lock: setup
+	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev --upgrade pyproject.toml --output-file requirements.lock
+
+clean:
+	-$(VENV)/bin/riskline stop
+	rm -rf $(VENV) .risk

@@ -1,0 +1,163 @@
+"""The nightly run: one task a stage of `pipeline.nightly`, with nothing between them but dates."""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, TypeVar
+
+from airflow.sdk import Asset, Param, chain, dag, task
+from airflow.sdk.definitions.timetables.trigger import CronTriggerTimetable
+from airflow.sdk.exceptions import AirflowFailException
+
+from pipeline.errors import RisklineError, UnreachableError
+from pipeline.settings import load_settings
+
+log = logging.getLogger("riskline.dag")
+
+RISK_SCORES = Asset("risk_scores")
+Result = TypeVar("Result")
+
+DOC = """
+### Nightly risk scoring
+
+Scores every customer of the bank for one **as-of date** and publishes tiers and warnings to the
+schema `risk` of the warehouse, whole or not at all.
+
+| task | what it does |
+| --- | --- |
+| `resolve_as_of` | the param `as_of`, else the bank's day before the logical date |
+| `pull` | lands what the source has learnt up to the close of that day |
+| `check` | quarantines rows that break their data contract, and gates the night |
+| `build` | builds the features of the seven dimensions |
+| `score` | scores with the champion model |
+| `decide` | tiers, expected loss and warnings, given the night published before |
+| `publish` | swaps the night into the warehouse in one transaction |
+
+**Owner:** credit-risk.
+
+**To score a past night**, trigger the DAG with `as_of` set to it; for many, use a backfill. Running
+a night again replaces it with the same rows.
+
+**When it fails**, the failed task's log ends with one line that names the table or setting and the
+remedy. Nothing of the night is published, and the night before stays readable.
+
+1. `pull`: the source is missing a table or column, or cannot be reached. Put it right, then clear
+   the task.
+2. `check`: a contract does not hold. Look at the quarantined rows (`riskline quarantine`), correct
+   the source or the contract in `data_contracts/sources`, then clear `pull`.
+3. `score`: no model has been trained: `riskline train --as-of <date>`, then clear the task.
+4. `publish`: the warehouse is down or refuses. Clear the task once it answers.
+"""
+
+
+def tell_failure(context: Any) -> None:
+    """Say in one line what failed: Airflow itself writes a traceback."""
+    instance = context["task_instance"]
+    log.error("%s %s failed: %s", instance.dag_id, instance.task_id, context["exception"])
+
+
+def run_stage(name: str, night: dict[str, str]) -> Any:
+    """Run a stage of the night with the settings."""
+    # Imported here: the scheduler parses this file every few seconds.
+    from pipeline import nightly
+
+    day = date.fromisoformat(night["as_of"])
+    return or_fail(lambda: getattr(nightly, name)(load_settings(), day))
+
+
+def or_fail(work: Callable[[], Result]) -> Result:
+    """Do the work; what a retry cannot cure fails at once, in one line."""
+    try:
+        return work()
+    except UnreachableError:
+        raise
+    except RisklineError as error:
+        raise AirflowFailException(str(error)) from None
+
+
+@dag(
+    schedule=CronTriggerTimetable("0 2 * * *", timezone=load_settings().bank_timezone),
+    catchup=False,
+    # A night looks at the one published before it, so they go one after the other.
+    max_active_runs=1,
+    default_args={
+        "owner": "credit-risk",
+        "retries": 2,
+        "retry_delay": timedelta(minutes=5),
+        "on_failure_callback": tell_failure,
+    },
+    params={
+        "as_of": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title="As-of date",
+            description="The business date to score; empty for the day before the logical date.",
+        )
+    },
+    tags=["risk"],
+    doc_md=DOC,
+)
+def nightly_risk_scoring() -> None:
+    """Score every customer as of a date, and publish tiers and warnings."""
+
+    @task
+    def resolve_as_of(params: dict[str, Any] | None = None, dag_run: Any = None) -> dict[str, str]:
+        """The night: its as-of date, when the run began, and what started it."""
+        from pipeline.business_day import resolve_as_of as resolve
+
+        now = datetime.now(UTC)
+        given = (params or {}).get("as_of")
+        timezone = load_settings().timezone
+        day = or_fail(lambda: resolve(given, dag_run.logical_date, timezone, now))
+        return {
+            "as_of": day.isoformat(),
+            "started_at": now.isoformat(),
+            "trigger": str(dag_run.run_type.value),
+        }
+
+    @task
+    def pull(night: dict[str, str]) -> None:
+        """Land what the source has learnt."""
+        log.info("rows pulled: %s", run_stage("pull", night))
+
+    @task
+    def check(night: dict[str, str]) -> None:
+        """Quarantine rows and gate the night."""
+        log.info("rows quarantined: %s", run_stage("check", night))
+
+    @task
+    def build(night: dict[str, str]) -> None:
+        """Build features."""
+        log.info("customers: %s", run_stage("build", night))
+
+    @task
+    def score(night: dict[str, str]) -> None:
+        """Score with the champion."""
+        log.info("model version: %s", run_stage("score", night))
+
+    @task
+    def decide(night: dict[str, str]) -> None:
+        """Decide on tiers and warnings."""
+        log.info("rows: %s", run_stage("decide", night))
+
+    @task(outlets=[RISK_SCORES])
+    def publish(night: dict[str, str]) -> str:
+        """Publish the night; returns the run's id."""
+        from pipeline import nightly
+
+        return or_fail(
+            lambda: nightly.publish(
+                load_settings(),
+                date.fromisoformat(night["as_of"]),
+                trigger=night["trigger"],
+                started_at=datetime.fromisoformat(night["started_at"]),
+            )
+        )
+
+    night: Any = resolve_as_of()
+    stages = (pull, check, build, score, decide, publish)
+    chain(*(stage(night) for stage in stages))
+
+
+nightly_risk_scoring()

@@ -1,0 +1,222 @@
+"""The command `riskline`."""
+
+import logging
+import sys
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.errors import RisklineError
+from pipeline.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer(
+    help="Nightly risk scoring for lenders.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+AsOf = Annotated[str, typer.Option("--as-of", help="Business date, YYYY-MM-DD.", metavar="DATE")]
+
+
+def main() -> None:
+    """Run the command line; what a person can put right ends in one line and exit code 1."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    try:
+        app()
+    except RisklineError as error:
+        print(f"riskline: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+
+
+@app.command()
+def run(as_of: AsOf) -> None:
+    """Run one night: pull, check, build, score, decide, publish."""
+    from pipeline import nightly
+
+    settings = load_settings()
+    day = _business_date(as_of, settings)
+    console = _console()
+    run_id = nightly.run(
+        settings, day, trigger="cli", on_stage=lambda stage: console.print(f"{day} {stage}")
+    )
+    console.print(f"{day} published as {run_id}")
+
+
+@app.command()
+def train(as_of: AsOf) -> None:
+    """Train a model on what is known on a date; it scores if it deserves to."""
+    from pipeline import nightly
+
+    settings = load_settings()
+    training = nightly.train(settings, _business_date(as_of, settings))
+    trained = training.trained
+    console = _console()
+    console.print(
+        f"version {training.version}: fitted to {len(trained.fitted_cohorts)} cohorts "
+        f"({trained.fitted_cohorts[0]} to {trained.fitted_cohorts[-1]})"
+    )
+    console.print(
+        f"held out {', '.join(str(day) for day in trained.held_out_cohorts)}: "
+        f"{trained.held_out.rows} customers, {trained.held_out.defaults} defaults, "
+        f"AUC {trained.held_out.auc}"
+    )
+    verdict = "is the champion" if training.is_champion else "ranks worse; the champion stays"
+    console.print(f"version {training.version} {verdict}")
+
+
+@app.command()
+def simulate(
+    customers: Annotated[int, typer.Option(min=100, max=10_000_000)] = 2_000,
+    months: Annotated[int, typer.Option(min=20, max=240)] = 30,
+    last_date: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Last day of the bank's life.")
+    ] = None,
+    seed: int = 20240601,
+) -> None:
+    """Fill the embedded server's database 'bank' with a simulated bank."""
+    from pipeline.simulator.bank import Bank
+    from pipeline.simulator.bank import simulate as simulate_bank
+    from pipeline.simulator.load import load
+    from pipeline.warehouse.server import ensure_running
+
+    settings = load_settings()
+    bank = Bank(customers=customers, months=months, seed=seed)
+    if last_date is not None:
+        bank = replace(bank, last_date=_business_date(last_date, settings))
+    tables = simulate_bank(bank)
+    load(tables, ensure_running(settings.home).url("bank", "bank"))
+    counts = ", ".join(f"{len(rows):,} {name}" for name, rows in tables.items())
+    _console().print(f"a bank up to {bank.last_date}: {counts}")
+
+
+@app.command()
+def demo() -> None:
+    """Simulate a small bank, train, and run three nights through the real DAG."""
+    from pipeline.demo import demo as run_demo
+
+    run_demo(load_settings(), _console())
+
+
+@app.command()
+def sql(query: str) -> None:
+    """Ask the warehouse, as the reader who may only read."""
+    from pipeline.warehouse.query import read_only
+
+    _print_table(*read_only(_reader_url(load_settings()), query))
+
+
+@app.command()
+def warehouse_url() -> None:
+    """Print the URL with which reports and psql connect; it holds the reader's password."""
+    print(_reader_url(load_settings()))  # noqa: T201
+
+
+@app.command()
+def quarantine(
+    as_of: AsOf,
+    table: Annotated[str | None, typer.Option(help="One table only.")] = None,
+    rows: Annotated[int, typer.Option(min=0, help="Rows to show of each table.")] = 5,
+) -> None:
+    """Show the rows that break their contract, by their keys, and why."""
+    from pipeline import nightly
+
+    settings = load_settings()
+    console = _console()
+    for name, found in nightly.quarantined(settings, _business_date(as_of, settings)).items():
+        if table is not None and name != table:
+            continue
+        console.print(f"{name}: {len(found)} rows quarantined")
+        for row in found.slice(0, rows).to_pylist():
+            key = ", ".join(f"{k}={v}" for k, v in row.items() if k != "reasons")
+            console.print(f"  {key}: {'; '.join(row['reasons'])}", soft_wrap=True)
+
+
+@app.command()
+def status() -> None:
+    """Show the nights that are published, and the model in use."""
+    from models import registry
+    from pipeline.warehouse.query import read_only
+
+    settings = load_settings()
+    console = _console()
+    champion = registry.champion(settings.home)
+    console.print(
+        "no model has been trained yet"
+        if champion is None
+        else f"champion: version {champion.version}, held-out AUC {champion.held_out_auc:.4f}"
+    )
+    query = (
+        "SELECT as_of_date, run_id, model_version, customers, warnings, rows_quarantined "
+        "FROM risk.runs ORDER BY as_of_date DESC LIMIT 10"
+    )
+    _print_table(*read_only(_reader_url(settings), query))
+
+
+@app.command()
+def airflow(
+    port: Annotated[int, typer.Option(min=1024, max=65535, help="Port of the UI.")] = 8080,
+) -> None:
+    """Start Airflow with its UI on 127.0.0.1, until Ctrl-C."""
+    import signal
+
+    from pipeline import scheduler
+
+    settings = load_settings()
+    console = _console()
+    console.print("starting Airflow; this takes half a minute")
+    with scheduler.services(settings, port) as address:
+        console.print(f"Airflow's UI: {address}")
+        password_file = settings.home / "airflow" / "passwords.json"
+        console.print(f"user admin, password in {password_file}; Ctrl-C stops", soft_wrap=True)
+        # SIGTERM, as a service manager sends it, stops the services too.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            signal.pause()
+        except KeyboardInterrupt:
+            console.print("stopping")
+
+
+@app.command()
+def stop() -> None:
+    """Stop the embedded server; the next command that needs it starts it again."""
+    from pipeline.warehouse import server
+
+    server.stop(load_settings().home)
+
+
+def _business_date(text: str, settings: Settings) -> date:
+    from pipeline.business_day import resolve_as_of
+
+    return resolve_as_of(text, None, settings.timezone, datetime.now(UTC))
+
+
+def _reader_url(settings: Settings) -> str:
+    from pipeline.warehouse.server import ensure_running
+
+    if settings.warehouse_url is not None:
+        return settings.warehouse_url.get_secret_value()
+    return ensure_running(settings.home).url("warehouse", "risk_reader")
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    # A log has no width of its own; rich would fold lines at 80 characters.
+    return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+
+
+def _print_table(names: list[str], rows: list[tuple[object, ...]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*names)
+    for row in rows:
+        # Text, not markup: a customer's name may hold brackets.
+        table.add_row(*(Text("" if value is None else str(value)) for value in row))
+    _console().print(table)

@@ -1,0 +1,82 @@
+"""The demonstration: a simulated bank, a trained model, three nights through the real DAG."""
+
+import json
+import time
+from datetime import timedelta
+
+from rich.console import Console
+from rich.table import Table
+
+from pipeline import nightly, scheduler
+from pipeline.errors import RisklineError
+from pipeline.settings import Settings
+from pipeline.simulator.bank import Bank, simulate
+from pipeline.simulator.load import load
+from pipeline.warehouse.query import read_only
+from pipeline.warehouse.server import ensure_running
+
+NIGHTS = 3
+
+
+def demo(settings: Settings, console: Console) -> None:
+    """Show the whole way once, on the embedded server.
+
+    Raises:
+        RisklineError: a setting points somewhere else than the embedded server, or a night fails.
+    """
+    if settings.source_url is not None or settings.warehouse_url is not None:
+        raise RisklineError(
+            "the demo fills the embedded server with a simulated bank; unset RISK_SOURCE_URL and "
+            "RISK_WAREHOUSE_URL for it"
+        )
+    started = time.monotonic()
+    server = ensure_running(settings.home)
+    bank = Bank()
+    tables = simulate(bank)
+    load(tables, server.url("bank", "bank"))
+    console.print(
+        f"a simulated bank: {len(tables['customers']):,} customer rows, "
+        f"{len(tables['loans']):,} loan rows, {len(tables['repayments']):,} repayment rows"
+    )
+    nights = [bank.last_date - timedelta(days=back) for back in reversed(range(NIGHTS))]
+    training = nightly.train(settings, nights[0] - timedelta(days=1))
+    console.print(
+        f"a model, version {training.version}: AUC {training.trained.held_out.auc} on "
+        f"{training.trained.held_out.rows:,} customers of later cohorts"
+    )
+    scheduler.prepare(settings)
+    for night in nights:
+        run = scheduler.run_night(night, settings)
+        if str(run.state) != "success":
+            raise RisklineError(
+                f"the night of {night} failed; the reason is above, and in the logs under "
+                f"{settings.home / 'airflow' / 'logs'}"
+            )
+        console.print(f"the night of {night} is published, through the DAG {run.dag_id}")
+    _show(server.url("warehouse", "risk_reader"), console)
+    console.print(f"\nDone in {time.monotonic() - started:.0f} s. Where to look next:")
+    console.print('  .venv/bin/riskline sql "select * from risk.current_warnings limit 20"')
+    console.print('  psql "$(.venv/bin/riskline warehouse-url)"   tables and views in schema risk')
+    console.print("  make airflow                                   the DAG and its runs in the UI")
+
+
+def _show(url: str, console: Console) -> None:
+    _, tiers = read_only(
+        url,
+        "SELECT tier, count(*), round(avg(pd)::numeric * 100, 2), round(sum(expected_loss)) "
+        "FROM risk.current_risk GROUP BY tier ORDER BY tier",
+    )
+    table = Table("tier", "customers", "mean PD %", "expected loss", title="Risk tiers")
+    for row in tiers:
+        table.add_row(*(f"{value:,}" if not isinstance(value, str) else value for value in row))
+    console.print(table)
+    _, warnings = read_only(
+        url,
+        "SELECT rank, customer_id, severity, reasons, playbook FROM risk.current_warnings "
+        "ORDER BY rank LIMIT 5",
+    )
+    table = Table("#", "customer", "severity", "why", "what to do", title="Most urgent warnings")
+    for rank, customer, severity, reasons, playbook in warnings:
+        sentences = reasons if isinstance(reasons, list) else json.loads(str(reasons))
+        table.add_row(str(rank), str(customer), str(severity), "; ".join(sentences), str(playbook))
+    console.print(table)
