@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import metadata
 from itertools import takewhile
 
@@ -415,6 +415,7 @@ def warehouse_url(settings: Settings) -> str:
     return ensure_running(settings.home).url("warehouse", "risk_pipeline")
 
 
+@lru_cache(maxsize=1)
 def code_version() -> str:
     """The package's version and a hash of the code that decides what a night is."""
     digest = hashlib.sha256()

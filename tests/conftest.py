@@ -42,3 +42,10 @@ def shared_server() -> Iterator[Server]:
     """One running server for all tests that neither stop it nor count on an empty database."""
     with _temporary_home() as home:
         yield ensure_running(home)
+
+
+@pytest.fixture(scope="module")
+def module_home() -> Iterator[Path]:
+    """A RISK_HOME that the tests of one module share."""
+    with _temporary_home() as home:
+        yield home

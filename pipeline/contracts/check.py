@@ -81,7 +81,7 @@ def gate_table(
         lake.file(VALID, name, day) for day in lake.days(VALID, name) if first <= day <= as_of
     ]
     rows = engine.to_arrow(engine.read_parquet(recent, contract.arrow_schema))
-    return [*check_batch(contract, facts), *check_rows(contract, rows.to_pandas())]
+    return [*check_batch(contract, facts), *check_rows(contract, rows)]
 
 
 def quarantined_keys(contract: Contract, lake: Lake, engine: Engine, as_of: date) -> pa.Table:

@@ -54,7 +54,7 @@ class Required(Rule):
 
     def is_broken(self, rows: ir.Table) -> ir.BooleanValue:
         """True for each row that breaks the rule."""
-        return rows[self.column].isnull()
+        return ~_has_value(rows[self.column])
 
     def expectation(self) -> dict[str, Any]:
         """The Great Expectations counterpart."""
@@ -125,10 +125,7 @@ class Within(Rule):
             broken = broken | ((value <= low) if self.is_minimum_excluded else (value < low))
         if self.maximum is not None:
             broken = broken | (value > ibis.literal(self.maximum))
-        if value.type().is_floating():
-            # Not a number lies between no bounds.
-            broken = broken | value.isnan()
-        return broken.fill_null(False)
+        return broken.fill_null(False) & _has_value(value)
 
     def expectation(self) -> dict[str, Any]:
         """The Great Expectations counterpart."""
@@ -193,7 +190,8 @@ class NotBefore(Rule):
 
     def is_broken(self, rows: ir.Table) -> ir.BooleanValue:
         """True for each row that breaks the rule."""
-        return (rows[self.column] < rows[self.other]).fill_null(False)
+        column, other = rows[self.column], rows[self.other]
+        return (column < other).fill_null(False) & _has_value(column) & _has_value(other)
 
     def expectation(self) -> dict[str, Any]:
         """The Great Expectations counterpart."""
@@ -233,7 +231,7 @@ class UniqueKey(Rule):
         is_repeat = ibis.row_number().over(window) > 0
         has_key = ibis.literal(True)
         for column in self.key:
-            has_key = has_key & rows[column].notnull()
+            has_key = has_key & _has_value(rows[column])
         return is_repeat & has_key
 
     def expectation(self) -> dict[str, Any]:
@@ -252,6 +250,14 @@ class UniqueKey(Rule):
 def describe_all(rules: Sequence[Rule]) -> dict[str, str]:
     """The words of each rule by its name."""
     return {rule.name: rule.describe() for rule in rules}
+
+
+def _has_value(column: ir.Column) -> ir.BooleanValue:
+    """Not null; and a number, for pandas and Great Expectations take NaN for a missing value."""
+    has_value = column.notnull()
+    if column.type().is_floating():
+        has_value = has_value & ~column.isnan().fill_null(False)
+    return has_value
 
 
 def _plain(bound: Bound) -> str:

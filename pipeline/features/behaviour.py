@@ -3,7 +3,7 @@
 import ibis.expr.types as ir
 
 from pipeline.features.declaration import Dimension, Risk, feature
-from pipeline.features.frames import instalments, loans
+from pipeline.features.frames import instalments, is_recent, loans
 
 BEHAVIOUR = Dimension.BEHAVIOUR
 
@@ -24,9 +24,7 @@ def loans_taken_90d(rows: ir.Table) -> ir.NumericValue:
 def early_share_6m(rows: ir.Table) -> ir.NumericValue:
     """Share of the last 6 months' instalments that were paid at least 5 days early."""
     is_early = rows.is_paid & (rows.days_late <= -5)
-    return is_early.cast("float64").mean(
-        where=rows.days_late.notnull() & (rows.days_since_due <= 182)
-    )
+    return is_early.mean(where=is_recent(rows, 182))
 
 
 @feature(BEHAVIOUR, unit="days", risk=Risk.RISES, over=instalments)

@@ -22,8 +22,8 @@ def related_days_past_due(rows: ir.Table) -> ir.NumericValue:
 
 @feature(NETWORK, unit="days", risk=Risk.RISES, over=neighbours)
 def related_mean_days_late_12m(rows: ir.Table) -> ir.NumericValue:
-    """Mean lateness over the last 12 months among the customers tied to this one."""
-    return rows.mean_days_late.mean()
+    """Mean lateness of the last 12 months' instalments of the customers tied to this one."""
+    return rows.days_late_12m.sum() / rows.instalments_12m.sum().nullif(0)
 
 
 @feature(NETWORK, unit="money", risk=Risk.UNORDERED, over=neighbours)

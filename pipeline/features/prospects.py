@@ -17,13 +17,13 @@ def industry_late_share_12m(rows: ir.Table) -> ir.NumericValue:
 @feature(PROSPECTS, unit="ratio", risk=Risk.FALLS, over=means)
 def income_growth_12m(rows: ir.Table) -> ir.NumericValue:
     """Mean income of the last 3 months against that of the same months a year before."""
-    now = rows.income.mean(where=rows.recency < 3)
-    then = rows.income.mean(where=(rows.recency >= 12) & (rows.recency < 15))
+    now = rows.income.mean(where=rows.months_back < 3)
+    then = rows.income.mean(where=(rows.months_back >= 12) & (rows.months_back < 15))
     return now / then.nullif(0)
 
 
 @feature(PROSPECTS, unit="ratio", risk=Risk.FALLS, over=means)
 def asset_growth_12m(rows: ir.Table) -> ir.NumericValue:
     """Assets of the latest month against those of the same month a year before."""
-    now = rows.assets.max(where=rows.recency == 0)
-    return now / rows.assets.max(where=rows.recency == 12).nullif(0)
+    now = rows.assets.max(where=rows.months_back == 0)
+    return now / rows.assets.max(where=rows.months_back == 12).nullif(0)

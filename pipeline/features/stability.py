@@ -3,6 +3,7 @@
 import ibis.expr.types as ir
 
 from pipeline.features.declaration import Dimension, Risk, feature
+from pipeline.features.exact import spread
 from pipeline.features.frames import means, profile
 
 STABILITY = Dimension.STABILITY
@@ -34,6 +35,6 @@ def dependents(rows: ir.Table) -> ir.NumericValue:
 
 @feature(STABILITY, unit="ratio", risk=Risk.RISES, over=means)
 def income_volatility_12m(rows: ir.Table) -> ir.NumericValue:
-    """How much the income of the last 12 months varies, against its mean."""
-    year = rows.recency < 12
-    return rows.income.std(where=year) / rows.income.mean(where=year).nullif(0)
+    """How much the income of the last 12 months varies: its sample deviation over its mean."""
+    year = rows.months_back < 12
+    return spread(rows.income, year) / rows.income.mean(where=year).nullif(0)

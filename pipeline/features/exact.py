@@ -1,0 +1,36 @@
+"""Aggregates that come out the same, to the last bit, whatever the order of the rows.
+
+The sum of floating-point numbers depends on their order, and an engine with several threads adds
+in any order: a night that is computed again would differ in its last bits, and with it its hash.
+Sums of integers and decimals are exact. So money is a decimal in every frame, and what is summed
+or averaged is an integer or a decimal; a test holds every feature to that.
+"""
+
+import ibis.expr.types as ir
+
+# No currency has more than four decimals. Contracts bound an amount at 10^12, far within.
+MONEY = "decimal(18, 4)"
+# DuckDB keeps a product of narrow decimals narrow, and refuses what does not fit.
+WIDE_MONEY = "decimal(38, 4)"
+
+
+def money(amount: ir.FloatingValue) -> ir.DecimalValue:
+    """An amount of money as a decimal."""
+    return amount.cast(MONEY)
+
+
+def spread(values: ir.NumericColumn, where: ir.BooleanValue) -> ir.FloatingScalar:
+    """Sample standard deviation; null for fewer than two values.
+
+    Args:
+        values: integers such as days, whose squares fit 64 bits, or money.
+        where: which rows count.
+    """
+    if values.type().is_decimal():
+        values = values.cast(WIDE_MONEY)
+    count = values.count(where=where)
+    total = values.sum(where=where)
+    squares = (values * values).sum(where=where)
+    # Exact up to here: the difference of two nearly equal floats would lose every digit.
+    scaled = (count * squares - total * total).cast("float64")
+    return (scaled / (count * (count - 1)).nullif(0)).sqrt()
