@@ -86,6 +86,10 @@ def simulate(
     from pipeline.warehouse.server import ensure_running
 
     settings = load_settings()
+    if settings.lake.exists():
+        raise RisklineError(
+            f"{settings.home} already holds nights of another bank; set RISK_HOME to a new folder"
+        )
     bank = Bank(customers=customers, months=months, seed=seed)
     if last_date is not None:
         bank = replace(bank, last_date=_business_date(last_date, settings))

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from pipeline import nightly, scheduler
 from pipeline.errors import RisklineError
+from pipeline.lake import Lake
 from pipeline.settings import Settings
 from pipeline.simulator.bank import Bank, simulate
 from pipeline.simulator.load import load
@@ -30,6 +31,7 @@ def demo(settings: Settings, console: Console) -> None:
             "RISK_WAREHOUSE_URL for it"
         )
     started = time.monotonic()
+    Lake(settings.lake).claim(nightly.source_name(settings))
     server = ensure_running(settings.home)
     bank = Bank()
     tables = simulate(bank)

@@ -4,6 +4,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+from pipeline.errors import RisklineError
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 UNDATED = "undated"
@@ -28,6 +31,27 @@ class Lake:
     """
 
     root: Path
+
+    def claim(self, source: str) -> None:
+        """Bind the lake to one source: rows of two banks must never meet.
+
+        Raises:
+            RisklineError: the lake holds the rows of another source.
+        """
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        owner = self.root / "source"
+        with tempfile.NamedTemporaryFile("w", dir=self.root, encoding="utf-8") as mine:
+            mine.write(source)
+            mine.flush()
+            # A link, not a rename: of two claims at once the first one stands, whole.
+            with suppress(FileExistsError):
+                os.link(mine.name, owner)
+        before = owner.read_text(encoding="utf-8")
+        if before != source:
+            raise RisklineError(
+                f"{self.root} holds rows of the source {before}, not of {source}; set RISK_HOME "
+                "to a folder of its own for each source"
+            )
 
     def write(self, layer: str, table: str, day: date | str, rows: pa.Table) -> Path:
         """Replace one partition; a reader sees the old file or the new one."""

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from functools import cached_property, lru_cache
 from importlib import metadata
 from itertools import takewhile
+from urllib.parse import urlsplit
 
 import pandas as pd
 import pyarrow as pa
@@ -99,6 +100,7 @@ def pull(settings: Settings, as_of: date) -> dict[str, int]:
     """
     rooms = Rooms(settings)
     source = open_source(source_url(settings), settings.source_queries)
+    rooms.lake.claim(source_name(settings))
     pulled = {}
     for contract in rooms.contracts.values():
         rows = pull_table(
@@ -375,14 +377,16 @@ def cohorts(settings: Settings, as_of: date, policy: Policy) -> list[Cohort]:
     """
     rooms = Rooms(settings)
     definition = policy.default_definition
-    first_known = min(rooms.lake.days("landed", "customers"))
+    first_known = min(rooms.lake.days("landed", "customers"), default=as_of)
     matured = (day for day in month_ends_until(as_of) if definition.horizon_end(day) <= as_of)
     known_now = known_at_close(rooms.contracts, rooms.lake, rooms.engine, as_of, settings.timezone)
     found: list[Cohort] = []
     for day in takewhile(lambda day: day >= first_known, matured):
         if len(found) == policy.training_cohorts:
             break
-        rows = read_or_build(rooms.contracts, rooms.lake, rooms.engine, day, settings.timezone)
+        # An engine of its own: what it keeps of the tables as of one day goes with it.
+        engine = Rooms(settings).engine
+        rows = read_or_build(rooms.contracts, rooms.lake, engine, day, settings.timezone)
         features = rows.to_pandas().set_index(CUSTOMER_ID)
         came_true = outcomes(day, known_now, definition, rooms.engine).to_pandas()
         is_default = came_true.set_index(CUSTOMER_ID)[IS_DEFAULT]
@@ -406,6 +410,15 @@ def source_url(settings: Settings) -> str:
     if settings.source_url is not None:
         return settings.source_url.get_secret_value()
     return ensure_running(settings.home).url("bank", "bank")
+
+
+def source_name(settings: Settings) -> str:
+    """The source as the lake remembers it: without its password, which may change."""
+    if settings.source_url is None:
+        return "the embedded server's bank"
+    url = urlsplit(settings.source_url.get_secret_value())
+    name = url.path if not url.hostname else f"{url.hostname}:{url.port or 5432}{url.path}"
+    return name if settings.source_queries is None else f"{name} by {settings.source_queries}"
 
 
 def warehouse_url(settings: Settings) -> str:
