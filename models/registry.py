@@ -1,5 +1,6 @@
 """Keeps every trained model, and says which one is in use: an MLflow registry on SQLite."""
 
+import fcntl
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -77,6 +78,8 @@ def champion(home: Path) -> Registered | None:
     Raises:
         RisklineError: its file is gone or is not what was registered.
     """
+    if not _database(home).exists():
+        return None
     with _client(home) as client:
         models = client.search_registered_models(f"name = '{MODEL_NAME}'")
         version = models[0].aliases.get(CHAMPION) if models else None
@@ -86,7 +89,12 @@ def champion(home: Path) -> Registered | None:
         run = client.get_run(str(found.run_id))
         file = Path(unquote(urlparse(str(found.source)).path))
     try:
-        model = DimensionGBM.from_json(file.read_text(encoding="utf-8"))
+        model = DimensionGBM.from_json(file.read_bytes().decode(errors="replace"))
+    except RisklineError as error:
+        raise RisklineError(
+            f"the champion, version {found.version}, is damaged: {error}; restore {file} or run "
+            "riskline train"
+        ) from error
     except OSError as error:
         raise RisklineError(
             f"the champion, version {found.version}, has lost its file {file}; restore it or run "
@@ -121,6 +129,10 @@ def _folder(home: Path) -> Path:
     return home / "models"
 
 
+def _database(home: Path) -> Path:
+    return _folder(home) / "registry.db"
+
+
 @contextmanager
 def _client(home: Path) -> Iterator["MlflowClient"]:
     # Read when MLflow is first imported.
@@ -132,5 +144,10 @@ def _client(home: Path) -> Iterator["MlflowClient"]:
         logging.getLogger(name).setLevel(logging.WARNING)
 
     _folder(home).mkdir(parents=True, exist_ok=True, mode=0o700)
-    uri = f"sqlite:///{_folder(home)}/registry.db"
-    yield MlflowClient(tracking_uri=uri, registry_uri=uri)
+    uri = f"sqlite:///{_database(home)}"
+    with (_folder(home) / ".lock").open("w") as lock:
+        # MLflow creates its tables at the first use of a store: once, not by two processes.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        client.search_registered_models(max_results=1)
+    yield client

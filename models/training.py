@@ -15,13 +15,18 @@ from pipeline.errors import RisklineError
 class Cohort:
     """Customers as of one past day, and who of them defaulted within the horizon.
 
-    ``features`` has one row a customer in the order of its index, customer_id; ``is_default`` has
-    the same index.
+    ``features`` has one row a customer, with customer_id as its index; ``is_default`` has the same
+    customers, in any order.
     """
 
     as_of: date
     features: pd.DataFrame
     is_default: pd.Series
+
+    def __post_init__(self) -> None:
+        mine, theirs = self.features.index.sort_values(), self.is_default.index.sort_values()
+        if not mine.is_unique or not mine.equals(theirs):
+            raise ValueError(f"features and outcomes of {self.as_of} are not of the same customers")
 
 
 @dataclass(frozen=True)

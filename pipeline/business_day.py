@@ -5,6 +5,9 @@ from zoneinfo import ZoneInfo
 
 from pipeline.errors import RisklineError
 
+FIRST_DAY = date(1900, 1, 1)
+"""No run stands on an earlier day; a look-back of any length still finds days before it."""
+
 
 def close_of(day: date, timezone: ZoneInfo) -> datetime:
     """The first moment, in UTC, that no longer belongs to the bank's day."""
@@ -31,7 +34,8 @@ def resolve_as_of(
         ``as_of`` if given, else the day before the logical date in the bank's time zone.
 
     Raises:
-        RisklineError: neither is given, the text is no date, or the day is not over yet.
+        RisklineError: neither is given, the text is no date, or the day is not over yet or lies
+            before anything a bank's systems recorded.
     """
     if as_of:
         try:
@@ -51,10 +55,12 @@ def resolve_as_of(
             "no as-of date: the run has neither the param as_of nor a logical date; trigger it "
             "again with as_of set to the night to score"
         )
-    if close_of(day, timezone) > now:
-        today = now.astimezone(timezone).date()
+    today = now.astimezone(timezone).date()
+    if day >= today:
         raise RisklineError(
             f"as-of date {day} is not over yet in {timezone.key} (today is {today}); "
             f"give {today - timedelta(days=1)} or an earlier day"
         )
+    if day < FIRST_DAY:
+        raise RisklineError(f"as-of date {day} lies before {FIRST_DAY}; did you mistype the year?")
     return day

@@ -174,16 +174,14 @@ def airflow(
     settings = load_settings()
     console = _console()
     console.print("starting Airflow; this takes half a minute")
-    with scheduler.services(settings, port) as address:
-        console.print(f"Airflow's UI: {address}")
-        password_file = settings.home / "airflow" / "passwords.json"
-        console.print(f"user admin, password in {password_file}; Ctrl-C stops", soft_wrap=True)
-        # SIGTERM, as a service manager sends it, stops the services too.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        try:
+    try:
+        with scheduler.services(settings, port) as address:
+            console.print(f"Airflow's UI: {address}")
+            password_file = settings.home / "airflow" / "passwords.json"
+            console.print(f"user admin, password in {password_file}; Ctrl-C stops", soft_wrap=True)
             signal.pause()
-        except KeyboardInterrupt:
-            console.print("stopping")
+    except KeyboardInterrupt:
+        console.print("stopped")
 
 
 @app.command()

@@ -29,7 +29,7 @@ from pipeline.contracts.contract import Contract, Severity, load_contracts
 from pipeline.contracts.expectations import CheckResult
 from pipeline.contracts.schema import conform
 from pipeline.decisions.policy import Policy, load_policy
-from pipeline.decisions.tiers import asset_class_of, score_of, tier_of
+from pipeline.decisions.tiers import asset_class_of, expected_loss_of, score_of, tier_of
 from pipeline.decisions.warnings import warning_list
 from pipeline.engines.base import Engine
 from pipeline.engines.duckdb import DuckDBEngine
@@ -226,7 +226,9 @@ def decide(settings: Settings, as_of: date) -> dict[str, int]:
     scored = rooms.lake.read(NIGHT, "scored", as_of).to_pandas().set_index(CUSTOMER_ID)
     before = previous_night(warehouse_url(settings), as_of, rooms.outputs)
     night = scored.join(before.customers)
-    night["expected_loss"] = night["pd"] * policy.loss_given_default * night["exposure"]
+    night["expected_loss"] = expected_loss_of(
+        night["pd"].to_numpy(), night["exposure"].to_numpy(), policy
+    )
     night["score"] = score_of(night["log_odds"].to_numpy(), policy)
     night["tier"] = tier_of(night["pd"].to_numpy(), night["previous_tier"], policy)
     night["asset_class"] = asset_class_of(night["days_past_due"].to_numpy(), policy)

@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +32,8 @@ NIGHTLY = "nightly_risk_scoring"
 UI_PORT = 8080
 START_SECONDS = 120
 STOP_SECONDS = 20
+STOPS = (signal.SIGTERM, signal.SIGHUP)
+"""A service manager's, and a closed terminal's: they are to act as Ctrl-C does."""
 SERVICES: tuple[tuple[str, ...], ...] = (
     ("api-server",),
     ("dag-processor",),
@@ -151,13 +153,14 @@ def scheduled_at(as_of: date, settings: Settings) -> datetime:
 
 @contextmanager
 def services(settings: Settings, port: int = UI_PORT) -> Iterator[str]:
-    """Airflow's own services for as long as the block lasts.
+    """Airflow's own services for as long as the block lasts, which Ctrl-C and SIGTERM end.
 
     Yields:
         The address of the UI; its user is admin, the password is in passwords.json.
 
     Raises:
         RisklineError: the port is taken, or a service does not come up.
+        KeyboardInterrupt: on Ctrl-C or SIGTERM, also while the services come up.
     """
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -165,16 +168,23 @@ def services(settings: Settings, port: int = UI_PORT) -> Iterator[str]:
     env = {**os.environ, **environment(settings, port)}
     home = Path(env["AIRFLOW_HOME"])
     airflow = [sys.executable, "-m", "airflow"]
-    subprocess.run([*airflow, "db", "migrate"], env=env, check=True, capture_output=True)  # noqa: S603
     running: list[subprocess.Popen[bytes]] = []
+    before = {kind: signal.signal(kind, signal.default_int_handler) for kind in STOPS}
     try:
+        _migrate(airflow, env, home / "migrate.log")
         for service in SERVICES:
             log_file = home / f"{service[0]}.log"
             with log_file.open("wb") as log:
                 # Created by Airflow: passwords and logs are for their owner only.
                 running.append(
                     subprocess.Popen(  # noqa: S603
-                        [*airflow, *service], env=env, stdout=log, stderr=log, umask=0o077
+                        [*airflow, *service],
+                        env=env,
+                        stdout=log,
+                        stderr=log,
+                        umask=0o077,
+                        # Ctrl-C is for us alone: we stop them, in order.
+                        start_new_session=True,
                     )
                 )
             if service[0] == "api-server":
@@ -185,10 +195,23 @@ def services(settings: Settings, port: int = UI_PORT) -> Iterator[str]:
         for process in reversed(running):
             process.send_signal(signal.SIGTERM)
         for process in running:
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            # What is left of it, and of the workers that it started.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+
+
+def _migrate(airflow: list[str], env: Mapping[str, str], log_file: Path) -> None:
+    with log_file.open("wb") as log:
+        done = subprocess.run(  # noqa: S603
+            [*airflow, "db", "migrate"], env=env, check=False, stdout=log, stderr=log, umask=0o077
+        )
+    if done.returncode != 0:
+        raise RisklineError(f"Airflow's database could not be brought up to date; see {log_file}")
 
 
 def _wait_for(address: str, process: "subprocess.Popen[bytes]", log_file: Path) -> None:

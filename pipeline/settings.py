@@ -51,7 +51,14 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         # Airflow runs tasks from a folder of its own choosing.
-        return None if value is None else value.expanduser().resolve()
+        return None if value is None else _resolved(value)
+
+    @field_validator("source_url")
+    @classmethod
+    def _absolute_folder(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or "://" in value.get_secret_value():
+            return value
+        return SecretStr(str(_resolved(Path(value.get_secret_value()))))
 
     @field_validator("bank_timezone")
     @classmethod
@@ -71,6 +78,13 @@ class Settings(BaseSettings):
     def lake(self) -> Path:
         """Folder of the Parquet partitions."""
         return self.home / "lake"
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.expanduser().resolve()
+    except RuntimeError as error:
+        raise ValueError(f"no home folder is known for {path.parts[0]}") from error
 
 
 def load_settings() -> Settings:

@@ -6,9 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from pipeline.warehouse.server import Server, ensure_running, stop
+
+# The same examples in every run: a failure is there again when somebody looks at it. Without a
+# deadline, since other work on the machine is not ours to measure.
+hypothesis.settings.register_profile("riskline", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("riskline")
 
 
 def _quick_folder() -> str | None:

@@ -85,13 +85,17 @@ def gate_table(
 
 
 def quarantined_keys(contract: Contract, lake: Lake, engine: Engine, as_of: date) -> pa.Table:
-    """Key and reasons of the quarantined rows; nothing else of them, for they may be personal."""
+    """Key and ``reasons`` of the quarantined rows; nothing else, for it may be personal.
+
+    Keys come as text: Python's calendar has no room for every date that was quarantined.
+    """
     name = judged_name(contract)
     files = lake.files(QUARANTINED, name, as_of)
     if lake.exists(QUARANTINED, name, UNDATED):
         files.append(lake.file(QUARANTINED, name, UNDATED))
-    rows = engine.read_parquet(files, quarantine_schema(contract))
-    return engine.to_arrow(rows.select(*contract.key, REASONS).order_by(contract.key))
+    rows = engine.read_parquet(files, quarantine_schema(contract)).order_by(contract.key)
+    keys = {key: rows[key].cast("string") for key in contract.key}
+    return engine.to_arrow(rows.select(**keys, reasons=rows[REASONS]))
 
 
 def _judge(contract: Contract, lake: Lake, engine: Engine, days: list[date | str]) -> None:

@@ -3,6 +3,7 @@
 from psycopg import sql
 
 from pipeline.contracts.contract import Column, Contract
+from pipeline.errors import RisklineError
 
 POSTGRES_TYPES = {
     "string": "text",
@@ -17,7 +18,7 @@ POSTGRES_TYPES = {
 def create_table(contract: Contract, schema: str) -> sql.Composed:
     """Statements that create the contract's table where it is missing, with its comments."""
     name = sql.Identifier(schema, contract.table)
-    parts: list[sql.Composable] = [_column(column) for column in contract.columns]
+    parts: list[sql.Composable] = [_column(column, contract.table) for column in contract.columns]
     if contract.key:
         key = sql.SQL(", ").join(sql.Identifier(column) for column in contract.key)
         parts.append(sql.SQL("PRIMARY KEY ({})").format(key))
@@ -34,11 +35,14 @@ def create_table(contract: Contract, schema: str) -> sql.Composed:
     return sql.SQL("; ").join(statements)
 
 
-def _column(column: Column) -> sql.Composed:
+def _column(column: Column, table: str) -> sql.Composed:
     kind = column.physical_type or POSTGRES_TYPES[column.type]
     # The type's name comes from a contract; a closed list keeps it from being anything else.
     if kind not in {*POSTGRES_TYPES.values(), "json"}:
-        raise ValueError(f"column {column.name}: physicalType {kind} is not known")
+        raise RisklineError(
+            f"contract of table {table}, column {column.name}: physicalType {kind} is not one of "
+            f"{', '.join([*POSTGRES_TYPES.values(), 'json'])}"
+        )
     return sql.SQL("{} {}{}").format(
         sql.Identifier(column.name),
         sql.SQL(kind),

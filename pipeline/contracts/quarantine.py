@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 from pipeline.contracts.contract import Contract
 from pipeline.engines.base import Engine
 
-REASONS = "reasons"
+# No contract's column: their names begin with a letter.
+REASONS = "_reasons"
 
 
 @dataclass(frozen=True)

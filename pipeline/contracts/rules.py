@@ -5,7 +5,6 @@ Expectations configuration that demands the same of a batch.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -245,11 +244,6 @@ class UniqueKey(Rule):
             "type": "expect_compound_columns_to_be_unique",
             "kwargs": {"column_list": list(self.key), "ignore_row_if": "any_value_is_missing"},
         }
-
-
-def describe_all(rules: Sequence[Rule]) -> dict[str, str]:
-    """The words of each rule by its name."""
-    return {rule.name: rule.describe() for rule in rules}
 
 
 def _has_value(column: ir.Column) -> ir.BooleanValue:

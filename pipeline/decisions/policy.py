@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from pipeline.errors import RisklineError
 from pipeline.features.outcome import DefaultDefinition, Unit
@@ -21,6 +22,9 @@ TIERS: tuple[Tier, ...] = ("A", "B", "C", "D", "E")
 Arrears = Literal["special_mention", "substandard", "doubtful", "loss"]
 ARREARS: tuple[Arrears, ...] = ("special_mention", "substandard", "doubtful", "loss")
 """Asset classes beside normal, in the order of their days past due."""
+
+# Strict: YAML's yes is no 1, and a number in quotes is a slip.
+_STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 Probability = Annotated[float, Field(gt=0, le=1)]
 
@@ -36,14 +40,20 @@ class Severity(StrEnum):
 class WarningRule(BaseModel):
     """When a rule fires, how grave that is, and what is to be done about it by whom."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = _STRICT
 
     bound: float
-    below: float = math.inf
-    severity: Severity
+    below: float = Field(default=math.inf, allow_inf_nan=True)
+    severity: Annotated[Severity, Field(strict=False)]
     playbook: str = Field(min_length=1)
     owner_role: str = Field(min_length=1)
     due_days: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _can_fire(self) -> Self:
+        if not self.bound < self.below:
+            raise ValueError(f"bound {self.bound:g} must lie below {self.below:g}")
+        return self
 
 
 RuleName = Literal[
@@ -59,11 +69,11 @@ RuleName = Literal[
 class Policy(BaseModel):
     """Every parameter's value on one day."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = _STRICT
 
     days_past_due: int = Field(ge=1)
     horizon: int = Field(ge=1)
-    horizon_unit: Unit
+    horizon_unit: Annotated[Unit, Field(strict=False)]
     score_at_base_odds: float
     score_base_odds: float = Field(gt=0)
     points_to_double_odds: float = Field(gt=0)
@@ -71,7 +81,7 @@ class Policy(BaseModel):
     tier_hysteresis_pct: float = Field(ge=0, lt=100)
     asset_class_days_past_due: dict[Arrears, Annotated[int, Field(ge=1)]]
     loss_given_default: float = Field(ge=0, le=1)
-    warning_rules: dict[RuleName, WarningRule]
+    warning_rules: dict[RuleName, WarningRule] = Field(min_length=1)
     training_cohorts: int = Field(ge=2, le=120)
     held_out_cohorts: int = Field(ge=1, le=60)
 
@@ -122,13 +132,25 @@ def load_policy(folder: Path | None, as_of: date) -> Policy:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"]) or "bounds"
-        raise RisklineError(f"policy on {as_of}, {name}: {first['msg']}") from error
+        raise RisklineError(f"policy on {as_of}, {name}: {_plain(first)}") from error
+
+
+def _plain(error: ErrorDetails) -> str:
+    is_parameter = len(error["loc"]) == 1
+    match error["type"]:
+        case "missing" if is_parameter:
+            return "no value is in force on that day"
+        case "extra_forbidden" if is_parameter:
+            return f"no such parameter; known are {', '.join(Policy.model_fields)}"
+        case _:
+            return error["msg"].removeprefix("Value error, ")
 
 
 def _values(file: Path, as_of: date) -> Mapping[str, Any]:
     try:
         parameters = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        # ValueError: bytes that are no text, or a date that no calendar has.
         reason = " ".join(str(error).split())
         raise RisklineError(f"policy file {file.name} cannot be read: {reason}") from error
     if not isinstance(parameters, dict):

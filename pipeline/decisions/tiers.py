@@ -1,4 +1,4 @@
-"""Scores, tiers and asset classes from a PD and the days past due."""
+"""Scores, tiers, asset classes and expected losses from a PD, days past due and exposure."""
 
 import numpy as np
 import pandas as pd
@@ -62,3 +62,16 @@ def asset_class_of(days_past_due: NDArray[np.int64], policy: Policy) -> NDArray[
     return np.array(["normal", *ARREARS], dtype=object)[
         np.searchsorted(starts, days_past_due, side="right")
     ]
+
+
+def expected_loss_of(
+    default_probability: NDArray[np.float64], exposure: NDArray[np.float64], policy: Policy
+) -> NDArray[np.float64]:
+    """What is to be lost on each customer within the horizon, in the money of the exposure.
+
+    Args:
+        default_probability: shape (n,).
+        exposure: what the customer owes, shape (n,).
+        policy: gives the loss given default.
+    """
+    return default_probability * policy.loss_given_default * exposure

@@ -125,9 +125,11 @@ def _pd_jump(night: pd.DataFrame) -> Measure:
 
 
 def _tier_steps(night: pd.DataFrame) -> Measure:
-    order = {tier: i for i, tier in enumerate(TIERS)}
+    order = {tier: float(i) for i, tier in enumerate(TIERS)}
+    # The type said: where there is no customer, or none with a tier before, pandas keeps words.
+    now, before = (night[c].map(order).astype("float64") for c in ("tier", "previous_tier"))
     return Measure(
-        night["tier"].map(order) - night["previous_tier"].map(order),
+        now - before,
         lambda value, row: f"the tier fell from {row['previous_tier']} to {row['tier']}",
     )
 

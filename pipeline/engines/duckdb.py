@@ -19,6 +19,8 @@ READERS = {
     ".csv.gz": "read_csv",
 }
 
+TYPES = {pa.string(): "VARCHAR", pa.timestamp("us", tz="UTC"): "TIMESTAMPTZ"}
+
 
 class DuckDBEngine:
     """An in-memory DuckDB; safe for one thread of Python at a time."""
@@ -77,13 +79,19 @@ def tables_in(folder: Path) -> dict[str, Path]:
     return tables
 
 
-def query_folder(folder: Path, sql: str, parameters: Mapping[str, object]) -> pa.Table:
+def query_folder(
+    folder: Path,
+    sql: str,
+    parameters: Mapping[str, object],
+    csv_types: Mapping[str, pa.Schema],
+) -> pa.Table:
     """Run SQL over a folder's files, each a view named by its file.
 
     Args:
         folder: Parquet and CSV files, the latter also packed with gzip.
         sql: one SELECT in DuckDB's dialect.
         parameters: values for the ``$name`` places of the SQL.
+        csv_types: by table, columns whose type in a CSV file is not to be guessed.
 
     Raises:
         EngineError: the SQL or a file cannot be read.
@@ -95,14 +103,23 @@ def query_folder(folder: Path, sql: str, parameters: Mapping[str, object]) -> pa
                 # Only the views that the SQL may mean are made: reading a CSV file's types costs
                 # time, and a broken file nobody asks for should stop nobody.
                 if re.search(rf"\b{re.escape(name)}\b", sql, flags=re.IGNORECASE):
-                    connection.execute(_view(name, file))
+                    connection.execute(_view(name, file, connection, csv_types.get(name)))
             return connection.sql(sql, params=dict(parameters)).to_arrow_table()
         except (duckdb.Error, pa.ArrowException) as error:
             raise EngineError(str(error)) from error
 
 
-def _view(name: str, file: Path) -> str:
+def _view(
+    name: str, file: Path, connection: duckdb.DuckDBPyConnection, csv_types: pa.Schema | None
+) -> str:
     ending = next(ending for ending in READERS if file.name.lower().endswith(ending))
     quoted_name = name.replace('"', '""')
-    quoted_path = str(file).replace("'", "''")
-    return f"CREATE VIEW \"{quoted_name}\" AS SELECT * FROM {READERS[ending]}('{quoted_path}')"  # noqa: S608
+    arguments = "'{}'".format(str(file).replace("'", "''"))
+    if READERS[ending] == "read_csv":
+        arguments += ", header = true"
+        query = f"SELECT * FROM read_csv({arguments}, all_varchar = true) LIMIT 0"  # noqa: S608
+        there = connection.sql(query).columns
+        types = {f.name: TYPES[f.type] for f in csv_types or () if f.name in there}
+        # The whole file is the sample: a column may hold its first date in the last line.
+        arguments += f", sample_size = -1, types = {types or 'NULL'}"
+    return f'CREATE VIEW "{quoted_name}" AS SELECT * FROM {READERS[ending]}({arguments})'  # noqa: S608

@@ -36,7 +36,7 @@ def instalment_states(known: Known) -> ir.Table:
     today = ibis.literal(known.as_of)
     rows = known["repayments"].join(known["loans"].select("loan_id", "customer_id"), "loan_id")
     # An instalment of nothing, as in a grace period, is never paid and never late.
-    rows = rows.filter(rows.due_amount >= CENT)
+    rows = rows.filter(rows.due_amount > CENT)
     # A payment announced for a later day, or for no day at all, has not come in.
     has_come_in = (rows.paid_date <= today).fill_null(False)
     paid_amount = has_come_in.ifelse(rows.paid_amount.fill_null(0.0), 0.0)
@@ -102,7 +102,7 @@ def profile(known: Known) -> ir.Table:
     )
 
 
-@frame("customers", "financials", "loans", "repayments")
+@frame("financials", "loans", "repayments")
 def means(known: Known) -> ir.Table:
     """The months of a customer's figures up to the as-of date.
 
@@ -145,7 +145,7 @@ def industry_peers(known: Known) -> ir.Table:
     return people.select("customer_id", "industry_code").join(industry, "industry_code")
 
 
-@frame("relationships", "customers", "loans", "repayments")
+@frame("relationships", "loans", "repayments")
 def neighbours(known: Known) -> ir.Table:
     """One row an edge that holds on the as-of date, with how the other end pays its own loans.
 

@@ -1,11 +1,13 @@
 """A folder of Parquet or CSV files as a source."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
 
+from pipeline.contracts.contract import KNOWN_AT, Contract
 from pipeline.engines.base import EngineError
 from pipeline.engines.duckdb import query_folder, tables_in
 from pipeline.errors import RisklineError
@@ -23,12 +25,13 @@ class FolderSource:
         """Whether there is a file or a query file of that name."""
         return query_file(table, self.queries) is not None or table in tables_in(self.folder)
 
-    def read(self, table: str, since: datetime | None, until: datetime) -> pa.Table:
+    def read(self, contract: Contract, since: datetime | None, until: datetime) -> pa.Table:
         """Rows with since <= known_at < until, and the rows without any known_at.
 
         Raises:
             RisklineError: the file is missing or broken, or its query fails.
         """
+        table = contract.table
         if not self.has(table):
             raise RisklineError(
                 f"table {table}: no file {table}.parquet, {table}.csv or {table}.csv.gz in "
@@ -40,6 +43,16 @@ class FolderSource:
         if since is not None:
             parameters["since"] = since
         try:
-            return query_folder(self.folder, sql, parameters)
+            return query_folder(self.folder, sql, parameters, self._csv_types(contract))
         except EngineError as error:
             raise failure(table, self.queries, error) from error
+
+    def _csv_types(self, contract: Contract) -> Mapping[str, pa.Schema]:
+        if query_file(contract.table, self.queries) is not None:
+            return {}
+        # A CSV file has no types, and the long number of an account is not to become a float;
+        # known_at is compared before anything else looks at the rows.
+        fixed = [
+            c.arrow_field for c in contract.columns if c.type == "string" or c.name == KNOWN_AT
+        ]
+        return {contract.table: pa.schema(fixed)}

@@ -8,6 +8,7 @@ import adbc_driver_manager
 import adbc_driver_postgresql.dbapi
 import pyarrow as pa
 
+from pipeline.contracts.contract import Contract
 from pipeline.errors import UnreachableError
 from pipeline.sources.queries import failure, query_file, selection
 
@@ -28,7 +29,7 @@ class PostgresSource:
             row = cursor.fetchone()
         return bool(row and row[0])
 
-    def read(self, table: str, since: datetime | None, until: datetime) -> pa.Table:
+    def read(self, contract: Contract, since: datetime | None, until: datetime) -> pa.Table:
         """Rows with since <= known_at < until, and the rows without any known_at.
 
         Raises:
@@ -39,20 +40,39 @@ class PostgresSource:
         condition = f"known_at < timestamptz '{until.isoformat()}'"
         if since is not None:
             condition += f" AND known_at >= timestamptz '{since.isoformat()}'"
-        sql = selection(table, self.queries, condition)
+        sql = selection(contract.table, self.queries, condition)
         with self._connect() as connection, connection.cursor() as cursor:
             try:
                 cursor.execute(sql)
-                return cursor.fetch_arrow_table()
+                return _with_numbers(cursor.fetch_arrow_table(), contract)
             except (adbc_driver_manager.Error, pa.ArrowException) as error:
-                raise failure(table, self.queries, error) from error
+                raise failure(contract.table, self.queries, error) from error
 
     def _connect(self) -> adbc_driver_postgresql.dbapi.Connection:
         try:
-            return adbc_driver_postgresql.dbapi.connect(self.url)
+            connection = adbc_driver_postgresql.dbapi.connect(self.url)
+            with connection.cursor() as cursor:
+                # An instant without a zone is UTC, whatever zone the server speaks by default.
+                cursor.execute("SET TIME ZONE 'UTC'")
         except adbc_driver_manager.Error as error:
             # The driver's own text may quote the URL, and with it the password.
             raise UnreachableError(
                 "the source database cannot be reached; check RISK_SOURCE_URL, and that the "
                 "server runs and lets this role in"
             ) from error
+        return connection
+
+
+def _with_numbers(rows: pa.Table, contract: Contract) -> pa.Table:
+    """Rows with columns of the type numeric as numbers, or as text where the contract says so.
+
+    The driver delivers them as text of a type of its own, for no Arrow type holds all of them.
+    """
+    wanted = {column.name: column.type for column in contract.columns}
+    for place, (name, kind) in enumerate(zip(rows.schema.names, rows.schema.types, strict=True)):
+        if isinstance(kind, pa.OpaqueType) and kind.type_name == "numeric":
+            column = rows.column(place).cast(pa.string())
+            if wanted.get(name) != "string":
+                column = column.cast(pa.float64())
+            rows = rows.set_column(place, name, column)
+    return rows

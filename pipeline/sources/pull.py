@@ -1,14 +1,14 @@
 """Pulls what became known into the lake, a partition a day on which rows became known."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.business_day import close_of, start_of
-from pipeline.contracts.contract import KNOWN_AT, Contract
+from pipeline.contracts.contract import FIRST_DAY, KNOWN_AT, Contract
 from pipeline.contracts.schema import conform
 from pipeline.errors import RisklineError
 from pipeline.lake import UNDATED, Lake, runs_of
@@ -36,6 +36,11 @@ def pull_table(
     Raises:
         RisklineError: a required table is missing, or its rows do not fit the contract.
     """
+    if not contract.is_versioned:
+        raise RisklineError(
+            f"contract of table {contract.table}: a source's contract needs the required columns "
+            "known_at (timestamp, in the primary key) and is_deleted (boolean)"
+        )
     if not source.has(contract.table) and contract.is_optional:
         return None
     through = max(lake.marks(LANDED, contract.table), default=None)
@@ -43,7 +48,7 @@ def pull_table(
     if through is not None:
         first = min(through + timedelta(days=1), as_of) - timedelta(days=lookback_days)
     since = None if first is None else start_of(first, timezone)
-    pulled = source.read(contract.table, since, close_of(as_of, timezone))
+    pulled = source.read(contract, since, close_of(as_of, timezone))
     rows = conform(pulled, contract)
     if first is None and len(rows) == 0 and not contract.is_optional:
         raise RisklineError(
@@ -77,10 +82,16 @@ def _days_between(lake: Lake, table: str, first: date | None, last: date) -> lis
 def _by_known_day(
     rows: pa.Table, contract: Contract, timezone: ZoneInfo
 ) -> Iterator[tuple[date | str, pa.Table]]:
-    """Parts of equal known day, each in the order of the key and then of all other columns."""
+    """Parts of equal known day, each in the order of the key and then of all other columns.
+
+    Rows without a known_at, or with one before calendars, are undated; quarantine awaits them.
+    """
     if len(rows) == 0:
         return
-    local = pc.local_timestamp(rows.column(KNOWN_AT).cast(pa.timestamp("us", timezone.key)))
+    known_at = rows.column(KNOWN_AT)
+    first = pa.scalar(datetime.combine(FIRST_DAY, time.min, UTC), known_at.type)
+    known_at = pc.if_else(pc.less(known_at, first), pa.scalar(None, known_at.type), known_at)
+    local = pc.local_timestamp(known_at.cast(pa.timestamp("us", timezone.key)))
     day = local.cast(pa.date32(), safe=False)
     order = [*contract.key, *(name for name in rows.column_names if name not in contract.key)]
     ordered = rows.append_column("_day", day).sort_by(

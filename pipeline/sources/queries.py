@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pipeline.contracts.contract import FIRST_DAY
 from pipeline.errors import RisklineError
 
 
@@ -16,7 +17,8 @@ def query_file(table: str, queries: Path | None) -> Path | None:
 def selection(table: str, queries: Path | None, condition: str) -> str:
     """The SELECT that gives a table's rows under a condition on known_at.
 
-    A row without known_at is always given: it has to reach quarantine, not vanish.
+    A row without known_at, or with one before calendars, is always given: it has to reach
+    quarantine, not vanish.
 
     Raises:
         RisklineError: the query file cannot be read.
@@ -29,10 +31,11 @@ def selection(table: str, queries: Path | None, condition: str) -> str:
             inner = file.read_text(encoding="utf-8").strip().rstrip(";")
         except (OSError, UnicodeDecodeError) as error:
             raise RisklineError(f"query file {file} cannot be read: {error}") from error
+    undated = f"known_at IS NULL OR known_at < TIMESTAMPTZ '{FIRST_DAY} 00:00:00+00'"
     # The line break keeps a query's closing comment from swallowing the bracket.
     return (
         f"SELECT * FROM (\n{inner}\n) AS pulled "  # noqa: S608 - the lender's own query
-        f"WHERE known_at IS NULL OR ({condition})"
+        f"WHERE {undated} OR ({condition})"
     )
 
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from pipeline.contracts.contract import Contract
 from pipeline.errors import RisklineError
 from pipeline.sources.files import FolderSource
 from pipeline.sources.postgres import PostgresSource
@@ -18,8 +19,10 @@ class Source(Protocol):
         """Whether the source holds the table, by itself or by a query file."""
         ...
 
-    def read(self, table: str, since: datetime | None, until: datetime) -> pa.Table:
+    def read(self, contract: Contract, since: datetime | None, until: datetime) -> pa.Table:
         """Rows with since <= known_at < until, and the rows without any known_at.
+
+        Columns and types are the source's own, as far as it knows types.
 
         Raises:
             RisklineError: the source cannot be reached or the table cannot be read.
@@ -47,7 +50,12 @@ def open_source(url: str, queries: Path | None) -> Source:
             f"a source of kind {kind}:// is not known; RISK_SOURCE_URL takes postgresql://... or "
             "the path of a folder"
         )
-    folder = Path(url).expanduser()
+    folder = Path(url)
     if not folder.is_dir():
+        if "@" in url:
+            # A database's URL gone wrong: what stands in it is nobody's business.
+            raise RisklineError(
+                "RISK_SOURCE_URL is neither a folder nor starts with postgresql://; correct it"
+            )
         raise RisklineError(f"source folder {folder} does not exist; set RISK_SOURCE_URL")
     return FolderSource(folder, queries)

@@ -33,6 +33,9 @@ def previous_night(url: str, as_of: date, contracts: Mapping[str, Contract]) -> 
     """
     with connect(url) as connection:
         ensure_schema(connection, contracts)
+    with connect(url) as connection:
+        # One look at all tables: the night might be published anew between two queries.
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         row = connection.execute(
             "SELECT run_id, as_of_date FROM risk.runs WHERE as_of_date < %s "
             "ORDER BY as_of_date DESC LIMIT 1",

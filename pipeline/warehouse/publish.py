@@ -11,8 +11,8 @@ from pyarrow import csv
 from pipeline.contracts.contract import Contract
 from pipeline.contracts.quarantine import REASONS, split
 from pipeline.engines.base import Engine
-from pipeline.errors import RisklineError
-from pipeline.warehouse.connection import bulk_connect, connect
+from pipeline.errors import RisklineError, UnreachableError
+from pipeline.warehouse.connection import LOST, bulk_connect, connect, in_one_line
 from pipeline.warehouse.schema import SCHEMA, ensure_schema
 
 
@@ -60,8 +60,8 @@ def publish(
         contracts: the output contracts by table.
 
     Raises:
-        RisklineError: the warehouse cannot be reached, or the transaction failed and left
-            everything as it was.
+        UnreachableError: the warehouse cannot be reached, or broke off.
+        RisklineError: the transaction failed and left everything as it was.
     """
     if tables.keys() != contracts.keys():
         raise ValueError(f"a night has the tables {sorted(contracts)}, not {sorted(tables)}")
@@ -79,9 +79,13 @@ def publish(
                 )
                 cursor.adbc_ingest(name, tables[name], mode="append", db_schema_name=SCHEMA)
             bulk.commit()
+        except adbc_driver_manager.OperationalError as error:
+            raise UnreachableError(
+                f"{LOST} while the night of {as_of} was published, which is visible whole or not "
+                f"at all: {in_one_line(error)}; run the night again"
+            ) from error
         except adbc_driver_manager.Error as error:
-            reason = " ".join(str(error).split())[:300]
             raise RisklineError(
-                f"publishing the night of {as_of} failed, and nothing of it is visible: {reason}; "
-                "run the night again"
+                f"publishing the night of {as_of} failed, and nothing of it is visible: "
+                f"{in_one_line(error)}; run the night again"
             ) from error

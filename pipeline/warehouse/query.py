@@ -3,7 +3,7 @@
 import psycopg
 
 from pipeline.errors import RisklineError
-from pipeline.warehouse.connection import connect
+from pipeline.warehouse.connection import connect, in_one_line
 
 
 def read_only(url: str, query: str) -> tuple[list[str], list[tuple[object, ...]]]:
@@ -18,11 +18,11 @@ def read_only(url: str, query: str) -> tuple[list[str], list[tuple[object, ...]]
     with connect(url) as connection:
         connection.read_only = True
         try:
-            cursor = connection.execute(query.encode())
+            # Prepared, for then it is one statement: a second one could write after a COMMIT.
+            cursor = connection.execute(query.encode(), prepare=True)
             names = [column.name for column in cursor.description or []]
             if not names:
                 raise RisklineError("the query gives no rows; ask with SELECT")
             return names, cursor.fetchall()
         except psycopg.Error as error:
-            reason = " ".join(str(error).split())[:300]
-            raise RisklineError(f"the query fails: {reason}") from error
+            raise RisklineError(f"the query fails: {in_one_line(error)}") from error

@@ -1,5 +1,6 @@
 """The warehouse's schema, derived from the output contracts: tables, views, rights."""
 
+import hashlib
 from collections.abc import Mapping
 
 import psycopg
@@ -32,24 +33,65 @@ def ensure_schema(connection: psycopg.Connection, contracts: Mapping[str, Contra
     """Create what is missing of the schema, and let the reader read it.
 
     Args:
-        connection: of the role that owns the schema; the caller commits.
+        connection: of the role that owns the tables; the caller commits.
         contracts: the output contracts by table.
     """
     # Two runs at once would both find the schema missing.
     connection.execute("SELECT pg_advisory_xact_lock(hashtext('riskline.schema'))")
-    connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SCHEMA)))
-    for contract in contracts.values():
-        connection.execute(create_table(contract, SCHEMA))
-    for name, query in VIEWS.items():
+    reader = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [READER]).fetchone()
+    statements = _statements(contracts, has_reader=reader is not None)
+    digest = hashlib.sha256(statements.as_string(connection).encode()).hexdigest()[:16]
+    if _is_as_declared(connection, contracts, digest):
+        return
+    if connection.execute("SELECT to_regnamespace(%s)", [SCHEMA]).fetchone() == (None,):
+        # IF NOT EXISTS would ask for the right to create it even where it exists.
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(SCHEMA)))
+    connection.execute(statements)
+    for name in VIEWS:
         connection.execute(
-            sql.SQL("CREATE OR REPLACE VIEW {} AS {}").format(
-                sql.Identifier(SCHEMA, name), sql.SQL(query)
+            sql.SQL("COMMENT ON VIEW {} IS {}").format(
+                sql.Identifier(SCHEMA, name), sql.Literal(_view_comment(digest))
             )
         )
-    reader = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [READER]).fetchone()
-    if reader is not None:
-        schema, role = sql.Identifier(SCHEMA), sql.Identifier(READER)
-        connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, role))
-        connection.execute(
-            sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA {} TO {}").format(schema, role)
+
+
+def _is_as_declared(
+    connection: psycopg.Connection, contracts: Mapping[str, Contract], digest: str
+) -> bool:
+    """Whether everything is there, made by these very statements.
+
+    Making it again would do no harm but to whoever reads a view meanwhile: replacing one waits for
+    its readers, and new readers wait for the replacement.
+    """
+    found = connection.execute(
+        "SELECT relname, obj_description(oid, 'pg_class') FROM pg_class "
+        "WHERE relnamespace = to_regnamespace(%s)",
+        [SCHEMA],
+    ).fetchall()
+    comments: dict[str, str | None] = dict(found)
+    return contracts.keys() <= comments.keys() and all(
+        comments.get(name) == _view_comment(digest) for name in VIEWS
+    )
+
+
+def _view_comment(digest: str) -> str:
+    return f"The last published night. Made with the schema {digest}."
+
+
+def _statements(contracts: Mapping[str, Contract], *, has_reader: bool) -> sql.Composed:
+    statements: list[sql.Composable] = [
+        create_table(contract, SCHEMA) for contract in contracts.values()
+    ]
+    statements += [
+        sql.SQL("CREATE OR REPLACE VIEW {} AS {}").format(
+            sql.Identifier(SCHEMA, name), sql.SQL(query)
         )
+        for name, query in VIEWS.items()
+    ]
+    if has_reader:
+        schema, role = sql.Identifier(SCHEMA), sql.Identifier(READER)
+        statements += [
+            sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, role),
+            sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA {} TO {}").format(schema, role),
+        ]
+    return sql.SQL("; ").join(statements)

@@ -1,7 +1,7 @@
 """Any rows of a contract's types: none is lost, none is misjudged, and all judges agree."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -11,7 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.contracts.contract import ARROW_TYPES, Column, Contract, load_contracts
+from pipeline.contracts.contract import (
+    ARROW_TYPES,
+    Column,
+    Contract,
+    load_contract,
+    load_contracts,
+)
 from pipeline.contracts.expectations import check_rows
 from pipeline.contracts.quarantine import REASONS, split
 from pipeline.contracts.rules import (
@@ -83,7 +89,8 @@ LONE_KEY = Contract(
 )
 ALL = {
     **load_contracts(CONTRACTS / "sources"),
-    **load_contracts(CONTRACTS / "outputs"),
+    # It has a column named reasons.
+    "warning_list": load_contract(CONTRACTS / "outputs" / "warning_list.odcs.yaml"),
     "demanding": DEMANDING,
     "lone_key": LONE_KEY,
 }
@@ -98,7 +105,7 @@ def values(of: Column, contract: Contract) -> st.SearchStrategy[Cell]:
     """Values of a column: its rules' bounds and their neighbours, and the odd ones of its type."""
     rules = [rule for rule in contract.rules if getattr(rule, "column", "") == of.name]
     bounds = [
-        _stored(bound)
+        _stored(bound, of.type)
         for rule in rules
         if isinstance(rule, Within)
         for bound in (rule.minimum, rule.maximum)
@@ -121,7 +128,8 @@ def values(of: Column, contract: Contract) -> st.SearchStrategy[Cell]:
             odd = [0, 18_262, FIRST_DAY, LAST_DAY, 2_932_896, 2_932_897, *near]
             found = st.sampled_from([int(day) for day in odd]) | st.integers(FIRST_DAY, LAST_DAY)
         case "timestamp":
-            found = st.sampled_from([0, 1, 1_577_836_800_000_000, FIRST_INSTANT, LAST_INSTANT])
+            instants = [0, 1, 1_577_836_800_000_000, FIRST_INSTANT, LAST_INSTANT, *near]
+            found = st.sampled_from([int(instant) for instant in instants])
         case "number":
             odd_numbers = [0.0, -0.0, 1.0, float("nan"), float("inf"), float("-inf"), *near]
             found = st.sampled_from([float(x) for x in odd_numbers]) | st.floats()
@@ -133,8 +141,10 @@ def values(of: Column, contract: Contract) -> st.SearchStrategy[Cell]:
     return st.none() | found if of.is_required else st.sampled_from([None]) | found
 
 
-def _stored(bound: float | date) -> float:
-    return (bound - date(1970, 1, 1)).days if isinstance(bound, date) else bound
+def _stored(bound: float | date, kind: str) -> float:
+    if not isinstance(bound, date):
+        return bound
+    return (bound - date(1970, 1, 1)).days * (86_400_000_000 if kind == "timestamp" else 1)
 
 
 @st.composite
@@ -172,16 +182,17 @@ def rows_of(frame: pa.Table, contract: Contract) -> list[Row]:
         cells = frame.column(c.name)
         columns.append((cells.cast(stored) if stored else cells).to_pylist())
     return [
-        tuple("NaN" if cell != cell else cell for cell in row)  # noqa: PLR0124
-        for row in zip(*columns, strict=True)
+        tuple("NaN" if cell != cell else cell for cell in row) for row in zip(*columns, strict=True)
     ]
 
 
-def reference(rule: Rule, row: dict[str, Cell]) -> bool:
+def is_broken(rule: Rule, row: Row, contract: Contract) -> bool:
     """Whether one row breaks a rule, slowly and obviously."""
+    kinds = {c.name: c.type for c in contract.columns}
 
     def value(name: str) -> Cell:
-        return None if row[name] == "NaN" else row[name]
+        cell = row[contract.column_names.index(name)]
+        return None if cell == "NaN" else cell
 
     match rule:
         case Required():
@@ -196,10 +207,10 @@ def reference(rule: Rule, row: dict[str, Cell]) -> bool:
             if number is None or isinstance(number, str):
                 return False
             if rule.minimum is not None:
-                least = _stored(rule.minimum)
+                least = _stored(rule.minimum, kinds[rule.column])
                 if number < least or (rule.is_minimum_excluded and number == least):
                     return True
-            return rule.maximum is not None and number > _stored(rule.maximum)
+            return rule.maximum is not None and number > _stored(rule.maximum, kinds[rule.column])
         case NotBefore():
             later, earlier = value(rule.column), value(rule.other)
             if later is None or earlier is None:
@@ -210,5 +221,80 @@ def reference(rule: Rule, row: dict[str, Cell]) -> bool:
     raise AssertionError(rule)
 
 
-def on_every_contract[**P](test: Callable[P, None]) -> Callable[P, None]:
-    return pytest.mark.parametrize("table", sorted(ALL))(test)
+on_every_contract = pytest.mark.parametrize("table", sorted(ALL))
+
+
+@on_every_contract
+@settings(max_examples=25)
+@given(data=st.data())
+def test_each_row_goes_to_its_side_with_its_reasons(table: str, data: st.DataObject) -> None:
+    contract = ALL[table]
+    frame = data.draw(frames(contract))
+
+    sides = split(frame, contract, engine())
+
+    valid, quarantined = rows_of(sides.valid, contract), rows_of(sides.quarantined, contract)
+    landed = rows_of(frame, contract)
+    assert Counter(valid) + Counter(quarantined) == Counter(landed)
+    of_one_row = [rule for rule in contract.rules if not isinstance(rule, UniqueKey)]
+    assert not any(is_broken(rule, row, contract) for row in valid for rule in of_one_row)
+    repeats: Counter[Row] = Counter()
+    for row, reasons in zip(quarantined, sides.quarantined[REASONS].to_pylist(), strict=True):
+        wanted = [rule.describe() for rule in of_one_row if is_broken(rule, row, contract)]
+        given_reasons = [reason for reason in reasons if "must not repeat" not in reason]
+        assert given_reasons == wanted
+        assert reasons
+        repeats[_key(row, contract)] += len(reasons) - len(given_reasons)
+    for key, count in Counter(_key(row, contract) for row in landed).items():
+        is_whole = not {None, "NaN"} & set(key)
+        has_rule = any(isinstance(rule, UniqueKey) for rule in contract.rules)
+        assert repeats[key] == (count - 1 if has_rule and is_whole else 0)
+
+
+@on_every_contract
+@settings(max_examples=20)
+@given(data=st.data())
+def test_the_order_of_rows_changes_nothing(table: str, data: st.DataObject) -> None:
+    contract = ALL[table]
+    landed = conform(data.draw(frames(contract)), contract)
+    order = data.draw(st.permutations(range(len(landed))))
+
+    one, other = (
+        split(rows, contract, engine())
+        for rows in (landed, landed.take(pa.array(order, pa.int64())))
+    )
+
+    assert one.valid.equals(other.valid)
+    assert one.quarantined.equals(other.quarantined)
+
+
+@on_every_contract
+@settings(max_examples=15)
+@given(data=st.data())
+def test_what_was_judged_valid_stays_valid(table: str, data: st.DataObject) -> None:
+    contract = ALL[table]
+    valid = split(data.draw(frames(contract)), contract, engine()).valid
+
+    again = split(valid, contract, engine())
+
+    assert len(again.quarantined) == 0
+    assert rows_of(again.valid, contract) == rows_of(valid, contract)
+
+
+@on_every_contract
+@settings(max_examples=8)
+@given(data=st.data())
+def test_predicates_and_great_expectations_agree(table: str, data: st.DataObject) -> None:
+    contract = ALL[table]
+    frame = data.draw(frames(contract))
+
+    quarantined = split(frame, contract, engine()).quarantined
+    verdicts = {result.check: result.has_passed for result in check_rows(contract, frame)}
+
+    broken = {reason for reasons in quarantined[REASONS].to_pylist() for reason in reasons}
+    if len(frame):
+        assert verdicts == {rule.name: rule.describe() not in broken for rule in contract.rules}
+
+
+def _key(row: Row, contract: Contract) -> Row:
+    return tuple(row[contract.column_names.index(name)] for name in contract.key)

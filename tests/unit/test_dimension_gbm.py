@@ -18,8 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import log_loss
 
-from models import dimension_gbm
+from models.calibration import platt
 from models.dimension_gbm import DimensionGBM, Explanation, TrainingParams
+from models.model_text import content_hash
+from models.tree_text import regroup
 from pipeline.errors import RisklineError
 
 if TYPE_CHECKING:
@@ -291,7 +293,7 @@ class TestContributions:
             lgb.Dataset(X, y),
             num_boost_round=1,
         )
-        trees, counts, constant = dimension_gbm._regroup(grown.model_to_string(), [3, 4])
+        trees, counts, constant = regroup(grown.model_to_string(), [3, 4])
         assert (trees, counts) == ("", [0, 0])
         assert constant == pytest.approx(np.log(y.mean() / (1 - y.mean())), abs=1e-12)
 
@@ -387,7 +389,7 @@ class TestReproducibility:
 
 def resealed(text: str, **changes: object) -> str:
     content = {**json.loads(text)["content"], **changes}
-    return json.dumps({"content": content, "sha256": dimension_gbm._content_hash(content)})
+    return json.dumps({"content": content, "sha256": content_hash(content)})
 
 
 class TestCalibration:
@@ -432,7 +434,7 @@ class TestCalibration:
         y = np.zeros(500)
         y[:defaults] = 1.0
         raw = reach * (rng.normal(size=500) + rng.normal() * y)
-        slope, offset = dimension_gbm._platt(raw, y)
+        slope, offset = platt(raw, y)
         mean = (1 / (1 + np.exp(-(slope * raw + offset)))).mean()
         assert mean == pytest.approx(defaults / 500, abs=1e-9)
 

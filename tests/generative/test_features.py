@@ -1,0 +1,213 @@
+"""The engine against the slow reference; and what must never change a feature."""
+
+import math
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from random import Random
+from zoneinfo import ZoneInfo
+
+import ibis
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.as_of import Known, latest_versions
+from pipeline.business_day import close_of
+from pipeline.contracts.check import quarantine_table
+from pipeline.contracts.contract import Contract, load_contracts
+from pipeline.contracts.quarantine import split
+from pipeline.engines.base import Engine
+from pipeline.engines.duckdb import DuckDBEngine
+from pipeline.features.build import build_features
+from pipeline.features.cohorts import build_partition
+from pipeline.features.outcome import DefaultDefinition, Unit, outcomes
+from pipeline.features.registry import FEATURES
+from pipeline.lake import Lake
+from pipeline.settings import REPOSITORY
+from pipeline.sources.pull import pull_table
+from pipeline.sources.source import open_source
+from tests.generative import reference
+from tests.generative.banks import AS_OF_DATES, Rows, banks, moments
+
+UTC_ZONE = ZoneInfo("UTC")
+CONTRACTS: Mapping[str, Contract] = load_contracts(REPOSITORY / "data_contracts" / "sources")
+
+
+@st.composite
+def banks_on_a_date(draw: st.DrawFn) -> tuple[date, Rows]:
+    as_of = draw(st.sampled_from(AS_OF_DATES))
+    return as_of, draw(banks(as_of))
+
+
+@given(banks_on_a_date())
+@settings(max_examples=25)
+def test_engine_and_reference_agree_on_every_feature(drawn: tuple[date, Rows]) -> None:
+    as_of, rows = drawn
+    engine = DuckDBEngine(threads=1)
+    built = build_features(_known(rows, as_of, engine), engine)
+    found = {row["customer_id"]: row for row in built.to_pylist()}
+    expected = reference.features(_known_rows(rows, as_of), as_of)
+    assert found.keys() == expected.keys()
+    for customer, values in expected.items():
+        assert values.keys() == FEATURES.keys()
+        for name, value in values.items():
+            _assert_same(found[customer][name], value, f"{name} of {customer} on {as_of}")
+
+
+@given(
+    banks_on_a_date(),
+    st.sampled_from((10, 90)),
+    st.sampled_from((Unit.DAY, Unit.MONTH)),
+    st.integers(1, 12),
+    st.integers(0, 40),
+)
+@settings(max_examples=30)
+def test_engine_and_reference_agree_on_the_outcome(
+    drawn: tuple[date, Rows], days_past_due: int, unit: Unit, horizon: int, more: int
+) -> None:
+    known_on, rows = drawn
+    definition = DefaultDefinition(days_past_due, horizon, unit)
+    then = known_on - timedelta(days=more + horizon * (1 if unit is Unit.DAY else 31))
+    engine = DuckDBEngine(threads=1)
+    table = outcomes(then, _known(rows, known_on, engine), definition, engine)
+    found = {row["customer_id"]: row["is_default"] for row in table.to_pylist()}
+    expected = reference.outcome(
+        _known_rows(rows, known_on), then, definition.horizon_end(then), known_on, days_past_due
+    )
+    assert found == expected
+
+
+@given(banks_on_a_date(), st.randoms(use_true_random=False))
+@settings(max_examples=6)
+def test_the_order_of_rows_changes_no_feature(drawn: tuple[date, Rows], random: Random) -> None:
+    as_of, rows = drawn
+    shuffled = {name: random.sample(part, len(part)) for name, part in rows.items()}
+    engine = DuckDBEngine(threads=2)
+    before = build_features(_known(rows, as_of, engine), engine)
+    assert build_features(_known(shuffled, as_of, engine), engine).equals(before)
+
+
+@st.composite
+def banks_that_learn_more(draw: st.DrawFn) -> tuple[date, Rows, Rows]:
+    """A day, what a bank knew at its close, and what it knows weeks later."""
+    as_of = draw(st.sampled_from(AS_OF_DATES))
+    close, wait = close_of(as_of, UTC_ZONE), timedelta(days=20)
+    now = {
+        name: [row for row in part if row["known_at"] < close]
+        for name, part in draw(banks(as_of)).items()
+    }
+    # Versions of anything, withdrawals too: a second bank's rows, all of them late.
+    news = {
+        name: [row | {"known_at": row["known_at"] + wait} for row in part]
+        for name, part in draw(banks(as_of)).items()
+    }
+    return as_of, now, {name: [*now[name], *news[name]] for name in now}
+
+
+@given(banks_that_learn_more())
+@settings(max_examples=8)
+def test_what_is_known_later_changes_no_feature(drawn: tuple[date, Rows, Rows]) -> None:
+    as_of, now, later = drawn
+    engine = DuckDBEngine(threads=1)
+    before = build_features(_known(now, as_of, engine), engine)
+    assert build_features(_known(later, as_of, engine), engine).equals(before)
+
+
+@given(banks_that_learn_more())
+@settings(max_examples=3)
+def test_a_later_pull_changes_no_past_cohort(drawn: tuple[date, Rows, Rows]) -> None:
+    as_of, now, later = drawn
+    days = (as_of - timedelta(days=12), as_of)
+    with tempfile.TemporaryDirectory() as folder:
+        bank = _Bank(Path(folder))
+        bank.records(now)
+        bank.pulls(as_of)
+        before = [bank.features(day) for day in days]
+        bank.records(later)
+        bank.pulls(as_of + timedelta(days=60))
+        assert [bank.features(day) for day in days] == before
+
+
+def test_the_banks_drawn_keep_their_contracts() -> None:
+    # Else the properties above would be about other rows than those that reach a feature.
+    @given(banks_on_a_date())
+    @settings(max_examples=5)
+    def check(drawn: tuple[date, Rows]) -> None:
+        engine = DuckDBEngine(threads=1)
+        for name, part in drawn[1].items():
+            broken = split(_arrow(name, part), CONTRACTS[name], engine).quarantined
+            assert broken.to_pylist() == []
+
+    check()
+
+
+def test_moments_lie_on_both_sides_of_the_close() -> None:
+    close = datetime(2024, 3, 1, tzinfo=UTC)
+    found = set()
+
+    @given(moments(date(2024, 2, 29)))
+    @settings(max_examples=50)
+    def look(moment: datetime) -> None:
+        found.add((moment >= close, moment == close))
+
+    look()
+    assert found == {(False, False), (True, True), (True, False)}
+
+
+class _Bank:
+    """A source folder and its lake: the real way from a row to a feature."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.lake = folder / "source", Lake(folder / "lake")
+        self.engine: Engine = DuckDBEngine(threads=2)
+        self.folder.mkdir()
+
+    def records(self, rows: Rows) -> None:
+        for name, part in rows.items():
+            pq.write_table(_arrow(name, part), self.folder / f"{name}.parquet")
+
+    def pulls(self, as_of: date) -> None:
+        source = open_source(str(self.folder), None)
+        for contract in CONTRACTS.values():
+            if pq.read_metadata(self.folder / f"{contract.table}.parquet").num_rows:
+                pull_table(source, contract, self.lake, as_of, UTC_ZONE, lookback_days=3)
+                quarantine_table(contract, self.lake, self.engine, as_of)
+
+    def features(self, day: date) -> pa.Table:
+        return build_partition(CONTRACTS, self.lake, self.engine, day, UTC_ZONE)
+
+
+def _arrow(name: str, part: list[dict[str, object]]) -> pa.Table:
+    schema = CONTRACTS[name].arrow_schema
+    return pa.Table.from_pylist([{c: row.get(c) for c in schema.names} for row in part], schema)
+
+
+def _known(rows: Rows, as_of: date, engine: Engine) -> Known:
+    close = ibis.literal(close_of(as_of, UTC_ZONE))
+    tables = {
+        name: engine.cached(
+            latest_versions(engine.table(_arrow(name, part)), CONTRACTS[name], close)
+        )
+        for name, part in rows.items()
+    }
+    return Known(as_of, tables, frozenset(rows))
+
+
+def _known_rows(rows: Rows, as_of: date) -> reference.Tables:
+    close = close_of(as_of, UTC_ZONE)
+    return {
+        name: reference.known(part, CONTRACTS[name].entity_key, close)
+        for name, part in rows.items()
+    }
+
+
+def _assert_same(found: float | None, expected: float | None, where: str) -> None:
+    if found is None or expected is None:
+        assert found is expected, f"{where} is {found}, the reference says {expected}"
+        return
+    assert math.isfinite(found), f"{where} is {found}"
+    assert found == pytest.approx(expected, rel=1e-9, abs=1e-9), where

@@ -1,0 +1,197 @@
+"""Runs nights through the real DAG and writes what became of them as JSON.
+
+A program, not a test: Airflow changes logging and warnings of the process that imports it, so
+`test_dag.py` runs this in a process of its own, and once, since the start takes seconds.
+
+Usage: python dag_nights.py <file to write>, with RISK_HOME an empty folder.
+"""
+
+import hashlib
+import json
+import sys
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from pipeline import nightly, scheduler
+from pipeline.errors import RisklineError, UnreachableError
+from pipeline.settings import REPOSITORY, Settings, load_settings
+from pipeline.simulator.bank import Bank, simulate
+from pipeline.simulator.load import load
+from pipeline.warehouse.server import ensure_running
+
+BANK = Bank(customers=2_000)
+LAST = BANK.last_date
+FIRST_NIGHT = LAST - timedelta(days=2)
+TABLES = ("risk_scores", "risk_tiers", "warning_list", "data_quality", "runs")
+
+
+class Nights:
+    """The runs so far, each with what it left behind."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.logs = settings.home / "airflow" / "logs"
+        self.told: dict[str, Any] = {}
+
+    def run(self, name: str, as_of: date, **conf: str) -> None:
+        """Run a night as the scheduler would on that date, and tell what became of it."""
+        try:
+            self.tell(name, scheduler.run_night(as_of, self.settings, conf or None))
+        except RisklineError as error:
+            self.told[name] = {"refused": str(error), "published": self.published()}
+
+    def tell(self, name: str, run: Any) -> None:
+        """Note what a finished run left behind."""
+        from airflow.models.xcom import XComModel
+        from airflow.utils.session import create_session
+
+        with create_session() as session:
+            query = XComModel.get_many(run_id=run.run_id, dag_ids=[run.dag_id])
+            xcoms = {
+                f"{found.task_id}.{found.key}": XComModel.deserialize_value(found)
+                for found in session.scalars(query)
+            }
+        tasks = {each.task_id: each for each in run.get_task_instances()}
+        self.told[name] = {
+            "state": str(run.state),
+            "run_type": str(run.run_type),
+            "tasks": {task: str(each.state) for task, each in tasks.items()},
+            "tries": {task: each.try_number for task, each in tasks.items()},
+            "xcoms": xcoms,
+            "log": "".join(
+                file.read_text()
+                for file in sorted(self.logs.rglob("*.log"))
+                if f"run_id={run.run_id}" in str(file)
+            ),
+            "asset_events": self.asset_events(),
+            "published": self.published(),
+        }
+
+    def asset_events(self) -> list[str]:
+        """The assets that were said to have changed, so far."""
+        from airflow.models.asset import AssetEvent
+        from airflow.utils.session import create_session
+
+        with create_session() as session:
+            events = session.query(AssetEvent).order_by(AssetEvent.id).all()
+            return [f"{event.asset.name} by {event.source_task_id}" for event in events]
+
+    def published(self) -> dict[str, dict[str, Any]]:
+        """Each published night: its run, and a hash of all its rows, less when and by what."""
+        url = ensure_running(self.settings.home).url("warehouse", "risk_reader")
+        with psycopg.connect(url) as connection:
+            if connection.execute("SELECT to_regclass('risk.runs')").fetchone() == (None,):
+                return {}
+            runs = connection.execute("SELECT as_of_date, run_id, trigger FROM risk.runs")
+            return {
+                str(as_of): {
+                    "run_id": run_id,
+                    "trigger": trigger,
+                    "rows": {name: _hash_of(connection, name, as_of) for name in TABLES},
+                    "customers": _count(connection, as_of),
+                }
+                for as_of, run_id, trigger in runs.fetchall()
+            }
+
+
+def _hash_of(connection: psycopg.Connection, name: str, as_of: date) -> str:
+    rows = connection.execute(
+        f"SELECT to_jsonb(t) - 'started_at' - 'finished_at' - 'trigger' FROM risk.{name} AS t "
+        "WHERE as_of_date = %s ORDER BY 1".encode(),
+        [as_of],
+    )
+    return hashlib.sha256(json.dumps(rows.fetchall()).encode()).hexdigest()
+
+
+def _count(connection: psycopg.Connection, as_of: date) -> int:
+    query = "SELECT count(*) FROM risk.risk_scores WHERE as_of_date = %s"
+    row = connection.execute(query, [as_of]).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _describe() -> dict[str, Any]:
+    """The DAG as it loads."""
+    from airflow.dag_processing.dagbag import BundleDagBag
+
+    folder = REPOSITORY / "dags"
+    bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
+    dag = bag.get_dag(scheduler.NIGHTLY)
+    assert dag is not None
+    return {
+        "import_errors": bag.import_errors,
+        "dags": sorted(bag.dags),
+        "tasks": [task.task_id for task in dag.topological_sort()],
+        "downstream": {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks},
+        "owners": sorted({task.owner for task in dag.tasks}),
+        "doc_md": dag.doc_md,
+        "catchup": dag.catchup,
+        "max_active_runs": dag.max_active_runs,
+        "as_of_schema": dag.params.get_param("as_of").schema,
+        "as_of_default": dag.params["as_of"],
+        "timezone": str(dag.timetable.timezone),
+        "cron": dag.timetable.expression,
+    }
+
+
+def _fails_how() -> dict[str, str]:
+    """What the DAG makes of each kind of error: Airflow does not retry an AirflowFailException."""
+    import nightly_risk_scoring as module
+
+    def kind(error: Exception) -> str:
+        def work() -> None:
+            raise error
+
+        try:
+            module.or_fail(work)
+        except Exception as raised:
+            return f"{type(raised).__name__}: {raised}"
+        return "nothing"
+
+    return {
+        "bad input": kind(RisklineError("a column is missing")),
+        "outage": kind(UnreachableError("no answer")),
+        "defect": kind(KeyError("x")),
+    }
+
+
+def _date_less_run(nights: Nights) -> None:
+    """A manual run without any date. It damages Airflow's database: the last thing to do."""
+    from airflow.dag_processing.dagbag import BundleDagBag
+
+    folder = REPOSITORY / "dags"
+    bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
+    dag = bag.get_dag(scheduler.NIGHTLY)
+    assert dag is not None
+    nights.tell("no date", dag.test(logical_date=None))
+
+
+def main(file: Path) -> None:
+    """Run them all."""
+    settings = load_settings()
+    server = ensure_running(settings.home)
+    load(simulate(BANK), server.url("bank", "bank"))
+    nightly.train(settings, FIRST_NIGHT - timedelta(days=1))
+    scheduler.prepare(settings)
+    sys.path.insert(0, str(REPOSITORY / "dags"))
+    nights = Nights(settings)
+    nights.told["dag"] = _describe()
+    nights.told["errors"] = _fails_how()
+    nights.run("first", FIRST_NIGHT)
+    nights.run("again", FIRST_NIGHT)
+    # The param wins over the date by which the scheduler would have run.
+    nights.run("by param", FIRST_NIGHT + timedelta(days=20), as_of=str(LAST - timedelta(days=1)))
+    nights.run("bad as_of", LAST, as_of="2024-13-45")
+    nights.run("other words", LAST, as_of="yesterday")
+    future = datetime.now(UTC).date() + timedelta(days=30)
+    nights.run("future", FIRST_NIGHT - timedelta(days=9), as_of=str(future))
+    # The bank's last day is over: on the day after, nothing becomes known.
+    nights.run("empty day", LAST + timedelta(days=1))
+    _date_less_run(nights)
+    file.write_text(json.dumps(nights.told, default=str))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

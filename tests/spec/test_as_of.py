@@ -1,0 +1,272 @@
+"""What is known at the close of a day: through the source, the lake, the contract, the engine."""
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.as_of import Known, known_at_close
+from pipeline.contracts.check import quarantine_table
+from pipeline.contracts.contract import Contract
+from pipeline.engines.base import Engine
+from pipeline.lake import Lake
+from pipeline.sources.pull import pull_table
+from pipeline.sources.source import open_source
+from tests.spec.ascii_tables import rows_of, to_arrow
+
+UTC = ZoneInfo("UTC")
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+NEW_YORK = ZoneInfo("America/New_York")
+SANTIAGO = ZoneInfo("America/Santiago")
+
+
+class Bank:
+    """A source folder, and the lake it is pulled into."""
+
+    def __init__(self, folder: Path, contracts: Mapping[str, Contract], engine: Engine) -> None:
+        self.source, self.lake = folder / "source", Lake(folder / "lake")
+        self.contracts, self.engine = contracts, engine
+        self.source.mkdir()
+
+    def records(self, table: str, text: str) -> None:
+        schema = self.contracts[table].arrow_schema
+        rows = [{"is_deleted": False} | row for row in rows_of(table, text, schema)]
+        pq.write_table(to_arrow(rows, schema), self.source / f"{table}.parquet")
+
+    def pulls(self, as_of: date, timezone: ZoneInfo) -> None:
+        source = open_source(str(self.source), None)
+        for contract in self.contracts.values():
+            if source.has(contract.table):
+                pull_table(source, contract, self.lake, as_of, timezone, lookback_days=3)
+                quarantine_table(contract, self.lake, self.engine, as_of)
+
+    def knows(self, as_of: date, timezone: ZoneInfo = UTC) -> Known:
+        return known_at_close(self.contracts, self.lake, self.engine, as_of, timezone)
+
+    def regions(self, as_of: date, timezone: ZoneInfo = UTC) -> dict[str, str | None]:
+        """Which customers are known, and their region."""
+        rows = self.engine.to_arrow(self.knows(as_of, timezone)["customers"]).to_pylist()
+        found = {row["customer_id"]: row["region"] for row in rows}
+        assert len(found) == len(rows), "a customer is there twice"
+        return found
+
+
+@pytest.fixture
+def bank(tmp_path: Path, contracts: Mapping[str, Contract], engine: Engine) -> Bank:
+    return Bank(tmp_path, contracts, engine)
+
+
+def test_the_latest_version_known_counts(bank: Bank) -> None:
+    bank.records(
+        "customers",
+        """
+        customer_id | region | known_at
+        ------------+--------+--------------------------
+        A           | old    | 2024-01-01T09:00:00+00:00
+        A           | new    | 2024-01-03T09:00:00+00:00
+        B           | same   | 2024-01-01T09:00:00+00:00
+        """,
+    )
+    bank.pulls(date(2024, 1, 5), UTC)
+    assert bank.regions(date(2024, 1, 5)) == {"A": "new", "B": "same"}
+    assert bank.regions(date(2024, 1, 3)) == {"A": "new", "B": "same"}
+    assert bank.regions(date(2024, 1, 2)) == {"A": "old", "B": "same"}
+    assert bank.regions(date(2023, 12, 31)) == {}
+
+
+def test_a_withdrawn_row_is_gone_and_may_come_back(bank: Bank) -> None:
+    bank.records(
+        "customers",
+        """
+        customer_id | region | known_at                  | is_deleted
+        ------------+--------+---------------------------+-----------
+        A           | first  | 2024-01-01T09:00:00+00:00 | no
+        A           | first  | 2024-01-02T09:00:00+00:00 | yes
+        A           | again  | 2024-01-04T09:00:00+00:00 | no
+        """,
+    )
+    bank.pulls(date(2024, 1, 5), UTC)
+    assert bank.regions(date(2024, 1, 1)) == {"A": "first"}
+    assert bank.regions(date(2024, 1, 2)) == {}
+    assert bank.regions(date(2024, 1, 3)) == {}
+    assert bank.regions(date(2024, 1, 4)) == {"A": "again"}
+
+
+def test_a_row_withdrawn_before_it_was_ever_known_is_not_there(bank: Bank) -> None:
+    bank.records(
+        "customers",
+        """
+        customer_id | region | known_at                  | is_deleted
+        ------------+--------+---------------------------+-----------
+        A           | ghost  | 2024-01-01T09:00:00+00:00 | yes
+        B           | real   | 2024-01-01T09:00:00+00:00 | no
+        """,
+    )
+    bank.pulls(date(2024, 1, 1), UTC)
+    assert bank.regions(date(2024, 1, 1)) == {"B": "real"}
+
+
+def test_of_two_versions_on_one_day_the_later_counts(bank: Bank) -> None:
+    bank.records(
+        "customers",
+        """
+        customer_id | region  | known_at                         | is_deleted
+        ------------+---------+----------------------------------+-----------
+        A           | evening | 2024-01-01T18:00:00.000001+00:00 | no
+        A           | morning | 2024-01-01T18:00:00+00:00        | no
+        B           | morning | 2024-01-01T08:00:00+00:00        | no
+        B           | gone    | 2024-01-01T09:00:00+00:00        | yes
+        """,
+    )
+    bank.pulls(date(2024, 1, 1), UTC)
+    assert bank.regions(date(2024, 1, 1)) == {"A": "evening"}
+
+
+@pytest.mark.parametrize(
+    ("timezone", "close"),
+    [
+        (UTC, "2024-01-02T00:00:00+00:00"),
+        (SHANGHAI, "2024-01-01T16:00:00+00:00"),
+        (NEW_YORK, "2024-01-02T05:00:00+00:00"),
+    ],
+    ids=str,
+)
+def test_a_day_closes_in_the_banks_own_zone(bank: Bank, timezone: ZoneInfo, close: str) -> None:
+    moment = datetime.fromisoformat(close)
+    bank.records(
+        "customers",
+        f"""
+        customer_id | region | known_at
+        ------------+--------+---------
+        A           | before | {moment - timedelta(microseconds=1)}
+        B           | close  | {moment}
+        C           | after  | {moment + timedelta(microseconds=1)}
+        """,
+    )
+    bank.pulls(date(2024, 1, 2), timezone)
+    assert bank.regions(date(2024, 1, 1), timezone) == {"A": "before"}
+    assert bank.regions(date(2024, 1, 2), timezone) == {"A": "before", "B": "close", "C": "after"}
+
+
+def test_a_day_closes_once_where_clocks_change(bank: Bank) -> None:
+    # New York's 10 March 2024 has 23 hours.
+    bank.records(
+        "customers",
+        """
+        customer_id | region   | known_at
+        ------------+----------+--------------------------
+        A           | new york | 2024-03-11T03:59:59+00:00
+        B           | new york | 2024-03-11T04:00:00+00:00
+        """,
+    )
+    bank.pulls(date(2024, 3, 31), NEW_YORK)
+    assert bank.regions(date(2024, 3, 10), NEW_YORK).keys() == {"A"}
+    assert bank.regions(date(2024, 3, 11), NEW_YORK).keys() == {"A", "B"}
+
+
+def test_a_day_without_a_midnight_begins_when_its_clocks_do(bank: Bank) -> None:
+    # Santiago's 8 September 2024 begins at one o'clock.
+    bank.records(
+        "customers",
+        """
+        customer_id | region   | known_at
+        ------------+----------+--------------------------
+        C           | santiago | 2024-09-08T03:59:59+00:00
+        D           | santiago | 2024-09-08T04:00:00+00:00
+        """,
+    )
+    bank.pulls(date(2024, 9, 8), SANTIAGO)
+    assert bank.regions(date(2024, 9, 7), SANTIAGO).keys() == {"C"}
+    assert bank.regions(date(2024, 9, 8), SANTIAGO).keys() == {"C", "D"}
+
+
+def test_the_order_of_rows_is_nothing(
+    tmp_path: Path, contracts: Mapping[str, Contract], engine: Engine
+) -> None:
+    lines = [
+        "A | one   | 2024-01-01T09:00:00+00:00 | no",
+        "A | two   | 2024-01-02T09:00:00+00:00 | no",
+        "A | three | 2024-01-03T09:00:00+00:00 | no",
+        "B | one   | 2024-01-01T09:00:00+00:00 | no",
+        "B | one   | 2024-01-02T09:00:00+00:00 | yes",
+    ]
+    for number, order in enumerate([lines, lines[::-1], lines[2:] + lines[:2]]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        bank = Bank(folder, contracts, engine)
+        bank.records(
+            "customers",
+            "\n".join(["customer_id | region | known_at | is_deleted", "---", *order]),
+        )
+        bank.pulls(date(2024, 1, 3), UTC)
+        assert bank.regions(date(2024, 1, 3)) == {"A": "three"}
+
+
+def test_the_entity_is_the_whole_key_without_known_at(bank: Bank) -> None:
+    bank.records(
+        "financials",
+        """
+        customer_id | period_end | income | known_at
+        ------------+------------+--------+--------------------------
+        A           | 2024-01-31 | 100    | 2024-02-03T09:00:00+00:00
+        A           | 2024-02-29 | 200    | 2024-03-03T09:00:00+00:00
+        A           | 2024-01-31 | 150    | 2024-03-04T09:00:00+00:00
+        """,
+    )
+    bank.pulls(date(2024, 3, 31), UTC)
+    rows = bank.engine.to_arrow(bank.knows(date(2024, 3, 31))["financials"]).to_pylist()
+    assert {row["period_end"]: row["income"] for row in rows} == {
+        date(2024, 1, 31): 150,
+        date(2024, 2, 29): 200,
+    }
+
+
+def test_what_is_known_may_lie_in_the_future(bank: Bank) -> None:
+    bank.records(
+        "repayments",
+        """
+        loan_id | due_date   | known_at
+        --------+------------+--------------------------
+        A1      | 2031-01-31 | 2024-01-01T09:00:00+00:00
+        """,
+    )
+    bank.pulls(date(2024, 1, 1), UTC)
+    assert len(bank.engine.to_arrow(bank.knows(date(2024, 1, 1))["repayments"])) == 1
+
+
+def test_a_row_in_quarantine_is_not_known_and_supersedes_nothing(bank: Bank) -> None:
+    bank.records(
+        "customers",
+        """
+        customer_id | region | dependents | known_at
+        ------------+--------+------------+--------------------------
+        A           | good   | 1          | 2024-01-01T09:00:00+00:00
+        A           | bad    | -1         | 2024-01-02T09:00:00+00:00
+        """,
+    )
+    bank.pulls(date(2024, 1, 2), UTC)
+    assert bank.regions(date(2024, 1, 2)) == {"A": "good"}
+
+
+def test_a_table_that_the_source_lacks_is_empty_and_not_present(bank: Bank) -> None:
+    bank.records(
+        "customers",
+        """
+        customer_id | region | known_at
+        ------------+--------+--------------------------
+        A           | here   | 2024-01-01T09:00:00+00:00
+        """,
+    )
+    bank.pulls(date(2024, 1, 1), UTC)
+    known = bank.knows(date(2024, 1, 1))
+    assert known.present == {"customers"}
+    assert len(bank.engine.to_arrow(known["relationships"])) == 0
+
+
+def test_nobody_but_as_of_sees_known_at(bank: Bank) -> None:
+    known = bank.knows(date(2024, 1, 1))
+    for table in known.tables.values():
+        assert not {"known_at", "is_deleted"} & set(table.columns)

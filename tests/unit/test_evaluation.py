@@ -1,0 +1,81 @@
+"""How well a PD ranks: the interval around the area under the curve."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from sklearn.metrics import log_loss, roc_auc_score
+
+from models.evaluation import _auc, bootstrap_auc, performance
+
+Floats = NDArray[np.float64]
+
+
+def scored(seed: int, n: int = 400, shift: float = 1.0) -> tuple[Floats, Floats]:
+    """Truth and scores; defaults score higher by ``shift`` standard deviations."""
+    rng = np.random.default_rng(seed)
+    truth = (rng.random(n) < 0.2).astype(np.float64)
+    return truth, rng.normal(size=n) + shift * truth
+
+
+# Few different scores, so that many are tied.
+@given(
+    st.lists(st.integers(0, 4), min_size=1, max_size=12),
+    st.lists(st.integers(0, 4), min_size=1, max_size=12),
+)
+def test_the_area_is_scikit_learns_ties_included(bad: list[int], good: list[int]) -> None:
+    truth = [1] * len(bad) + [0] * len(good)
+    expected = roc_auc_score(truth, [*bad, *good])
+    assert _auc(np.array(bad, float), np.array(good, float)) == pytest.approx(expected, abs=1e-12)
+    assert bootstrap_auc(truth, [*bad, *good], rounds=2).value == expected
+
+
+@given(st.integers(0, 1000))
+def test_the_interval_holds_the_value(seed: int) -> None:
+    estimate = bootstrap_auc(*scored(seed), rounds=60)
+    assert 0 <= estimate.lower <= estimate.value <= estimate.upper <= 1
+
+
+def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+    # Two normal distributions one standard deviation apart: the area is Phi(1 / sqrt 2).
+    truth = 0.7602499389065233
+    intervals = [bootstrap_auc(*scored(seed, 1000), rounds=200) for seed in range(200)]
+    covered = sum(interval.lower <= truth <= interval.upper for interval in intervals)
+    assert 0.91 <= covered / len(intervals) <= 0.99
+
+
+def test_the_interval_narrows_with_more_customers() -> None:
+    few, many = (bootstrap_auc(*scored(3, n), rounds=200) for n in (200, 20_000))
+    assert many.upper - many.lower < (few.upper - few.lower) / 5
+
+
+def test_the_seed_decides_and_nothing_else() -> None:
+    truth, score = scored(1)
+    first = bootstrap_auc(truth, score, rounds=50)
+    assert bootstrap_auc(truth, score, rounds=50) == first
+    assert bootstrap_auc(truth, score, rounds=50, seed=7) != first
+    order = np.random.default_rng(5).permutation(len(truth))
+    assert bootstrap_auc(truth[order], score[order], rounds=50) == first
+
+
+def test_a_perfect_ranking_and_none_at_all() -> None:
+    truth = np.array([0, 0, 0, 1, 1])
+    perfect = bootstrap_auc(truth, truth, rounds=50)
+    assert (perfect.lower, perfect.value, perfect.upper) == (1, 1, 1)
+    wrong = bootstrap_auc(truth, 1 - truth, rounds=50)
+    assert (wrong.lower, wrong.value, wrong.upper) == (0, 0, 0)
+    flat = bootstrap_auc(truth, np.full(5, 0.2), rounds=50)
+    assert (flat.lower, flat.value, flat.upper) == (0.5, 0.5, 0.5)
+    assert str(flat) == "0.5000 (95 % interval 0.5000 to 0.5000)"
+
+
+def test_performance_counts_what_came_true() -> None:
+    truth, score = scored(2)
+    probability = 1 / (1 + np.exp(-score))
+    figures = performance(truth, probability)
+    assert (figures.rows, figures.defaults) == (400, int(truth.sum()))
+    assert figures.auc.value == roc_auc_score(truth, probability)
+    assert figures.log_loss == log_loss(truth, probability)
+    assert figures.mean_pd == pytest.approx(probability.mean())
+    assert figures.default_rate == truth.mean()

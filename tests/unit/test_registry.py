@@ -1,0 +1,172 @@
+"""The registry: which models there are, which one scores, and that it is what was registered."""
+
+import json
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from models import registry
+from models.training import Trained
+from pipeline.errors import RisklineError
+from pipeline.settings import REPOSITORY
+from tests.unit.test_training import COHORTS, trained
+
+NOTES = {"as_of": "2024-05-31", "policy_hash": "abc"}
+
+
+@pytest.fixture(scope="module")
+def models() -> list[Trained]:
+    return [trained(COHORTS[:size], 1) for size in (4, 5, 6)]
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory, models: list[Trained]) -> Path:
+    """A home with three versions; the second is the champion."""
+    home = tmp_path_factory.mktemp("home of 50% more") / "riskline home"
+    for model in models:
+        registry.register(home, model, NOTES)
+    registry.promote(home, "2")
+    return home
+
+
+@pytest.fixture
+def home(filled: Path) -> Iterator[Path]:
+    """The filled home, in its place since the database names its files; restored afterwards."""
+    kept = {file: file.read_bytes() for file in filled.rglob(registry.MODEL_FILE)}
+    yield filled
+    for file, content in kept.items():
+        file.write_bytes(content)
+
+
+def model_file(home: Path, version: int = 2) -> Path:
+    """The file of a version."""
+    by_hash = {
+        json.loads(file.read_text())["sha256"]: file for file in home.rglob(registry.MODEL_FILE)
+    }
+    return by_hash[trained(COHORTS[: version + 3], 1).model.content_hash]
+
+
+def refusal(home: Path) -> str:
+    with pytest.raises(RisklineError) as caught:
+        registry.champion(home)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_without_a_model_there_is_no_champion(tmp_path: Path) -> None:
+    assert registry.champion(tmp_path / "new") is None
+
+
+def test_a_registered_model_is_no_champion_until_it_is_promoted(
+    tmp_path: Path, models: list[Trained]
+) -> None:
+    version = registry.register(tmp_path, models[0], NOTES)
+    assert registry.champion(tmp_path) is None
+    registry.promote(tmp_path, version)
+    found = registry.champion(tmp_path)
+    assert found is not None
+    assert found.version == version == "1"
+
+
+def test_the_champion_is_the_model_that_was_registered(filled: Path, models: list[Trained]) -> None:
+    found = registry.champion(filled)
+    assert found is not None
+    assert found.version == "2"
+    assert found.model.to_json() == models[1].model.to_json()
+    assert found.held_out_auc == models[1].held_out.auc.value
+    assert found.held_out_auc_lower == models[1].held_out.auc.lower
+
+
+def test_promoting_another_changes_the_champion_and_back(home: Path) -> None:
+    for version in ("3", "1", "2"):
+        registry.promote(home, version)
+        found = registry.champion(home)
+        assert found is not None
+        assert found.version == version
+
+
+def test_what_is_kept_is_kept_from_others(filled: Path) -> None:
+    assert stat.S_IMODE((filled / "models").stat().st_mode) == 0o700
+
+
+def test_a_lost_file_is_one_line(home: Path) -> None:
+    file = model_file(home)
+    file.unlink()
+    message = refusal(home)
+    assert message.startswith("the champion, version 2, has lost its file ")
+    assert str(file) in message
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text.replace('"offset":', '"offset":1').encode(),
+        lambda text: text[: len(text) // 2].encode(),
+        lambda text: b"",
+        lambda text: b"\xff\xfe" + text.encode("utf-16"),
+        lambda text: b"[]",
+    ],
+)
+def test_a_damaged_file_is_one_line_that_names_it(
+    home: Path, damage: Callable[[str], bytes]
+) -> None:
+    file = model_file(home)
+    file.write_bytes(damage(file.read_text()))
+    message = refusal(home)
+    assert message.startswith("the champion, version 2, ")
+    assert str(file) in message
+
+
+def test_another_models_file_is_not_taken_for_it(home: Path) -> None:
+    shutil.copy(model_file(home, 3), model_file(home, 2))
+    assert "is not the model that was registered" in refusal(home)
+
+
+READ = """
+import sys
+from pathlib import Path
+from models import registry
+found = registry.champion(Path(sys.argv[1]))
+print(found.model.content_hash if found else None)
+"""
+WRITE = """
+import sys
+from pathlib import Path
+from models import registry
+from tests.unit.test_training import ONCE
+print(registry.register(Path(sys.argv[1]), ONCE, {}))
+"""
+
+
+def in_processes(home: Path, program: str, number: int) -> set[str]:
+    """What so many processes, started at once, print."""
+    readers = [
+        subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", program, home],
+            cwd=REPOSITORY,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(number)
+    ]
+    return {reader.communicate(timeout=120)[0].strip() for reader in readers}
+
+
+def test_many_may_read_at_once(filled: Path, models: list[Trained]) -> None:
+    expected = models[1].model.content_hash
+    assert in_processes(filled, READ, 2) == {expected}
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(registry.champion, [filled] * 8))
+    assert {each.model.content_hash for each in found if each is not None} == {expected}
+    assert None not in found
+
+
+def test_the_first_two_models_may_come_at_once(tmp_path: Path) -> None:
+    assert in_processes(tmp_path, WRITE, 2) == {"1", "2"}
