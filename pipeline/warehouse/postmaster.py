@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from pipeline.errors import RisklineError
 from pipeline.warehouse.postgres_folder import PostgresFolder, belongs_to_another, last_words
-from pipeline.warehouse.postgres_programs import Account, program
+from pipeline.warehouse.postgres_programs import Account
 
 #: Below the range from which systems hand out ports for outgoing connections, so that the stored
 #: port is still free when the server comes back.
@@ -134,7 +134,7 @@ def _launch(data: Path, account: Account, log: BinaryIO, *options: str) -> int:
     /dev/null: who waits for our output to end (`| tee`) does not wait for the server.
     """
     shell = ["/bin/sh", "-c", 'exec "$@" >&2 & echo $!', "sh"]
-    server = [program("postgres"), "-D", str(data), *options]
+    server = [account.program("postgres"), "-D", str(data), *options]
     launched = account.run(*shell, *server, stdout=subprocess.PIPE, stderr=log)
     return int(launched.stdout)
 

@@ -36,10 +36,10 @@ class Nights:
         self.logs = settings.home / "airflow" / "logs"
         self.told: dict[str, Any] = {}
 
-    def run(self, name: str, as_of: date, **conf: str) -> None:
+    def run(self, name: str, scheduled_for: date, **conf: str) -> None:
         """Run a night as the scheduler would on that date, and tell what became of it."""
         try:
-            self.tell(name, scheduler.run_night(as_of, self.settings, conf or None))
+            self.tell(name, scheduler.run_night(scheduled_for, self.settings, conf or None))
         except RisklineError as error:
             self.told[name] = {"refused": str(error), "published": self.published()}
 

