@@ -51,9 +51,16 @@ remedy. Nothing of the night is published, and the night before stays readable.
 
 
 def tell_failure(context: Any) -> None:
-    """Say in one line what failed: Airflow itself writes a traceback."""
-    instance = context["task_instance"]
-    log.error("%s %s failed: %s", instance.dag_id, instance.task_id, context["exception"])
+    """Say in one line what failed; what nobody foresaw is a defect and keeps its traceback."""
+    instance, error = context["task_instance"], context["exception"]
+    is_foreseen = isinstance(error, AirflowFailException | RisklineError)
+    log.error(
+        "%s %s failed: %s",
+        instance.dag_id,
+        instance.task_id,
+        error,
+        exc_info=None if is_foreseen else error,
+    )
 
 
 def run_stage(name: str, night: dict[str, str]) -> Any:

@@ -37,10 +37,11 @@ def main() -> None:
 @app.command()
 def run(as_of: AsOf) -> None:
     """Run one night: pull, check, build, score, decide, publish."""
-    from pipeline import nightly
-
     settings = load_settings()
     day = _business_date(as_of, settings)
+    # Only now, so that a mistyped date is answered at once.
+    from pipeline import nightly
+
     console = _console()
     run_id = nightly.run(
         settings, day, trigger="cli", on_stage=lambda stage: console.print(f"{day} {stage}")
@@ -51,10 +52,11 @@ def run(as_of: AsOf) -> None:
 @app.command()
 def train(as_of: AsOf) -> None:
     """Train a model on what is known on a date; it scores if it deserves to."""
+    settings = load_settings()
+    day = _business_date(as_of, settings)
     from pipeline import nightly
 
-    settings = load_settings()
-    training = nightly.train(settings, _business_date(as_of, settings))
+    training = nightly.train(settings, day)
     trained = training.trained
     console = _console()
     console.print(

@@ -50,10 +50,7 @@ def demo(settings: Settings, console: Console) -> None:
     for night in nights:
         run = scheduler.run_night(night, settings)
         if str(run.state) != "success":
-            raise RisklineError(
-                f"the night of {night} failed; the reason is above, and in the logs under "
-                f"{settings.home / 'airflow' / 'logs'}"
-            )
+            raise RisklineError(f"the night of {night} failed; the reason is above")
         console.print(f"the night of {night} is published, through the DAG {run.dag_id}")
     _show(server.url("warehouse", "risk_reader"), console)
     console.print(f"\nDone in {time.monotonic() - started:.0f} s. Where to look next:")

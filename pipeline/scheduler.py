@@ -92,8 +92,8 @@ def prepare(settings: Settings) -> None:
     if "airflow" in sys.modules:
         raise RuntimeError("Airflow was imported before its settings were made")
     os.environ.update(environment(settings))
-    # One line a task; the traceback of a failure is in the task's log, its one line comes from
-    # the DAG's callback. Airflow's structured loggers read these when they are first imported.
+    # One line a task; what failed is told by the DAG's own callback. Airflow's structured loggers
+    # read these when they are first imported.
     os.environ["AIRFLOW__LOGGING__LOG_FORMAT"] = "%(message)s"
     os.environ["AIRFLOW__LOGGING__NAMESPACE_LEVELS"] = (
         "airflow=WARNING task=CRITICAL py.warnings=ERROR"

@@ -121,5 +121,5 @@ def _view(
         there = connection.sql(query).columns
         types = {f.name: TYPES[f.type] for f in csv_types or () if f.name in there}
         # The whole file is the sample: a column may hold its first date in the last line.
-        arguments += f", sample_size = -1, types = {types or 'NULL'}"
+        arguments += ", sample_size = -1" + (f", types = {types}" if types else "")
     return f'CREATE VIEW "{quoted_name}" AS SELECT * FROM {READERS[ending]}({arguments})'  # noqa: S608

@@ -296,5 +296,11 @@ def test_predicates_and_great_expectations_agree(table: str, data: st.DataObject
         assert verdicts == {rule.name: rule.describe() not in broken for rule in contract.rules}
 
 
+def test_neighbours_that_no_float_tells_apart_are_two_numbers() -> None:
+    frame = frame_of([(2**53,), (2**53 + 1,), (None,)], LONE_KEY)
+    assert len(split(frame, LONE_KEY, engine()).quarantined) == 0
+    assert [result.has_passed for result in check_rows(LONE_KEY, frame)] == [True]
+
+
 def _key(row: Row, contract: Contract) -> Row:
     return tuple(row[contract.column_names.index(name)] for name in contract.key)

@@ -7,10 +7,15 @@ Usage: python dag_nights.py <file to write>, with RISK_HOME an empty folder.
 """
 
 import hashlib
+import importlib
 import json
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -22,9 +27,11 @@ from pipeline.simulator.bank import Bank, simulate
 from pipeline.simulator.load import load
 from pipeline.warehouse.server import ensure_running
 
-BANK = Bank(customers=2_000)
+# As short as a horizon of a year and some cohorts before it allow.
+BANK = Bank(customers=2_000, months=16)
 LAST = BANK.last_date
 FIRST_NIGHT = LAST - timedelta(days=2)
+EMPTY_DAY = LAST + timedelta(days=2)
 TABLES = ("risk_scores", "risk_tiers", "warning_list", "data_quality", "runs")
 
 
@@ -33,27 +40,26 @@ class Nights:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.logs = settings.home / "airflow" / "logs"
         self.told: dict[str, Any] = {}
 
     def run(self, name: str, scheduled_for: date, **conf: str) -> None:
         """Run a night as the scheduler would on that date, and tell what became of it."""
         try:
-            self.tell(name, scheduler.run_night(scheduled_for, self.settings, conf or None))
+            with _heard(self.settings.home / "heard.txt") as heard:
+                run = scheduler.run_night(scheduled_for, self.settings, conf or None)
+            self.tell(name, run, heard)
         except RisklineError as error:
             self.told[name] = {"refused": str(error), "published": self.published()}
 
-    def tell(self, name: str, run: Any) -> None:
+    def tell(self, name: str, run: Any, heard: list[str]) -> None:
         """Note what a finished run left behind."""
         from airflow.models.xcom import XComModel
         from airflow.utils.session import create_session
 
         with create_session() as session:
             query = XComModel.get_many(run_id=run.run_id, dag_ids=[run.dag_id])
-            xcoms = {
-                f"{found.task_id}.{found.key}": XComModel.deserialize_value(found)
-                for found in session.scalars(query)
-            }
+            found: list[Any] = list(session.scalars(query))
+            xcoms = {f"{x.task_id}.{x.key}": XComModel.deserialize_value(x) for x in found}
         tasks = {each.task_id: each for each in run.get_task_instances()}
         self.told[name] = {
             "state": str(run.state),
@@ -61,11 +67,7 @@ class Nights:
             "tasks": {task: str(each.state) for task, each in tasks.items()},
             "tries": {task: each.try_number for task, each in tasks.items()},
             "xcoms": xcoms,
-            "log": "".join(
-                file.read_text()
-                for file in sorted(self.logs.rglob("*.log"))
-                if f"run_id={run.run_id}" in str(file)
-            ),
+            "log": heard,
             "asset_events": self.asset_events(),
             "published": self.published(),
         }
@@ -95,6 +97,25 @@ class Nights:
                 }
                 for as_of, run_id, trigger in runs.fetchall()
             }
+
+
+@contextmanager
+def _heard(file: Path) -> Iterator[list[str]]:
+    """The lines that are written meanwhile, to the terminal or by loggers that hold on to it."""
+    lines: list[str] = []
+    kept = {stream.fileno(): os.dup(stream.fileno()) for stream in (sys.stdout, sys.stderr)}
+    with file.open("wb") as sink:
+        for number in kept:
+            os.dup2(sink.fileno(), number)
+        try:
+            yield lines
+        finally:
+            sys.stdout.flush()
+            for number, copy in kept.items():
+                os.dup2(copy, number)
+                os.close(copy)
+    lines += file.read_text().splitlines()
+    print(*lines, sep="\n")
 
 
 def _hash_of(connection: psycopg.Connection, name: str, as_of: date) -> str:
@@ -130,15 +151,18 @@ def _describe() -> dict[str, Any]:
         "catchup": dag.catchup,
         "max_active_runs": dag.max_active_runs,
         "as_of_schema": dag.params.get_param("as_of").schema,
+        "as_of_description": dag.params.get_param("as_of").description,
         "as_of_default": dag.params["as_of"],
         "timezone": str(dag.timetable.timezone),
         "cron": dag.timetable.expression,
     }
 
 
-def _fails_how() -> dict[str, str]:
+def _fails_how(file: Path) -> dict[str, Any]:
     """What the DAG makes of each kind of error: Airflow does not retry an AirflowFailException."""
-    import nightly_risk_scoring as module
+    from airflow.sdk.exceptions import AirflowFailException
+
+    module = importlib.import_module(scheduler.NIGHTLY)
 
     def kind(error: Exception) -> str:
         def work() -> None:
@@ -150,10 +174,22 @@ def _fails_how() -> dict[str, str]:
             return f"{type(raised).__name__}: {raised}"
         return "nothing"
 
+    def told(error: Exception) -> list[str]:
+        with _heard(file) as heard:
+            task = SimpleNamespace(dag_id="the_dag", task_id="the_task")
+            module.tell_failure({"task_instance": task, "exception": error})
+        return heard
+
+    try:
+        json.loads("{}")["x"]
+    except KeyError as raised:
+        defect = raised
     return {
         "bad input": kind(RisklineError("a column is missing")),
         "outage": kind(UnreachableError("no answer")),
         "defect": kind(KeyError("x")),
+        "told": told(AirflowFailException("a column is missing")),
+        "told of a defect": told(defect),
     }
 
 
@@ -165,7 +201,9 @@ def _date_less_run(nights: Nights) -> None:
     bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
     dag = bag.get_dag(scheduler.NIGHTLY)
     assert dag is not None
-    nights.tell("no date", dag.test(logical_date=None))
+    with _heard(nights.settings.home / "heard.txt") as heard:
+        run = dag.test(logical_date=None)
+    nights.tell("no date", run, heard)
 
 
 def main(file: Path) -> None:
@@ -178,7 +216,7 @@ def main(file: Path) -> None:
     sys.path.insert(0, str(REPOSITORY / "dags"))
     nights = Nights(settings)
     nights.told["dag"] = _describe()
-    nights.told["errors"] = _fails_how()
+    nights.told["errors"] = _fails_how(settings.home / "heard.txt")
     nights.run("first", FIRST_NIGHT)
     nights.run("again", FIRST_NIGHT)
     # The param wins over the date by which the scheduler would have run.
@@ -187,8 +225,8 @@ def main(file: Path) -> None:
     nights.run("other words", LAST, as_of="yesterday")
     future = datetime.now(UTC).date() + timedelta(days=30)
     nights.run("future", FIRST_NIGHT - timedelta(days=9), as_of=str(future))
-    # The bank's last day is over: on the day after, nothing becomes known.
-    nights.run("empty day", LAST + timedelta(days=1))
+    # The simulated bank's last day ends in UTC, within the next one of a bank east of it.
+    nights.run("empty day", EMPTY_DAY)
     _date_less_run(nights)
     file.write_text(json.dumps(nights.told, default=str))
 

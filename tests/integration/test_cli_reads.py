@@ -1,10 +1,9 @@
-"""What reporting tools and people read from a published night, by the commands as they are typed."""
+"""What people and reporting tools read from a published night, by the commands they type."""
 
 import os
 import re
 import subprocess
 import sys
-import time
 from datetime import UTC, date, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -127,10 +126,11 @@ def test_status_names_the_nights_and_the_model(home: Path) -> None:
 def test_help_comes_at_once() -> None:
     took = []
     for _ in range(5):
-        began = time.perf_counter()
+        before = os.times()
         result = subprocess.run([RISKLINE, "--help"], capture_output=True, text=True, check=True)
-        took.append(time.perf_counter() - began)
-    # The best of some: other work on the machine is not ours to measure.
+        after = os.times()
+        took.append(sum(after[2:4]) - sum(before[2:4]))
+    # The processor's time, and the best of some: other work on the machine is not ours to measure.
     assert min(took) < 0.5
     commands = re.findall(r"│ ([a-z-]+) {2,}", result.stdout)
     assert {"run", "train", "sql", "status", "warehouse-url", "demo", "airflow"} <= set(commands)

@@ -151,6 +151,23 @@ def test_a_day_closes_in_the_banks_own_zone(bank: Bank, timezone: ZoneInfo, clos
     assert bank.regions(date(2024, 1, 2), timezone) == {"A": "before", "B": "close", "C": "after"}
 
 
+def test_the_close_of_the_day_holds_where_the_lake_was_filled_under_another_zone(
+    bank: Bank,
+) -> None:
+    # Both rows lie in one partition, that of UTC's day; Shanghai's day closes between them.
+    bank.records(
+        "customers",
+        """
+        customer_id | region | known_at
+        ------------+--------+--------------------------
+        A           | before | 2024-01-01T15:59:59+00:00
+        B           | close  | 2024-01-01T16:00:00+00:00
+        """,
+    )
+    bank.pulls(date(2024, 1, 1), UTC)
+    assert bank.regions(date(2024, 1, 1), SHANGHAI).keys() == {"A"}
+
+
 def test_a_day_closes_once_where_clocks_change(bank: Bank) -> None:
     # New York's 10 March 2024 has 23 hours.
     bank.records(

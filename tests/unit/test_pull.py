@@ -218,6 +218,15 @@ def test_a_late_row_arrives_within_the_look_back(
     assert sum(counts.values()) == 44 + arrives
 
 
+def test_an_old_night_again_sees_what_came_late(tmp_path: Path) -> None:
+    rows = instalments()
+    url = as_parquet(rows, tmp_path / "source")
+    lake = in_lake(tmp_path / "lake", LAST, url)
+    as_parquet(late(rows, datetime(2024, 3, 8, 12, tzinfo=UTC)), tmp_path / "source")
+    in_lake(lake.root, MARCH_10, url)
+    assert rows_by_day(lake)["2024-03-08"] == 5
+
+
 def test_a_row_gone_from_the_source_goes_from_the_lake(tmp_path: Path) -> None:
     rows = instalments()
     url = as_parquet(rows, tmp_path / "source")
@@ -448,14 +457,16 @@ def test_a_query_file_builds_the_table(tmp_path: Path, bank: str) -> None:
         }
     )
     load({"instalments": own}, bank)
-    urls = [bank, as_parquet(own, tmp_path / "own", "instalments")]
-    lakes = [Lake(tmp_path / f"lake_{number}") for number in range(2)]
+    (tmp_path / "csv").mkdir()
+    csv.write_csv(own, tmp_path / "csv" / "instalments.csv")
+    urls = [bank, as_parquet(own, tmp_path / "own", "instalments"), str(tmp_path / "csv")]
+    lakes = [Lake(tmp_path / f"lake_{number}") for number in range(3)]
     for url, lake in zip(urls, lakes, strict=True):
         source = open_source(url, queries)
         assert pull_table(source, CONTRACT, lake, LAST, ZoneInfo("UTC"), 3) == 2
     with psycopg.connect(bank) as connection:
         connection.execute("DROP TABLE instalments")
-    assert files(lakes[0]) == files(lakes[1])
+    assert files(lakes[0]) == files(lakes[1]) == files(lakes[2])
 
 
 @pytest.mark.parametrize(
