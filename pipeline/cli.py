@@ -4,7 +4,7 @@ import logging
 import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -30,8 +30,16 @@ def main() -> None:
     try:
         app()
     except RisklineError as error:
-        print(f"riskline: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(1)
+        _end(str(error))
+    except OSError as error:
+        # A full disk, a folder that may not be written: the machine's, not the code's.
+        place = f" on {error.filename}" if error.filename else ""
+        _end(f"{error.strerror or error}{place}; put that right and run again")
+
+
+def _end(message: str) -> NoReturn:
+    typer.echo(f"riskline: {message}", err=True)
+    sys.exit(1)
 
 
 @app.command()
@@ -120,7 +128,7 @@ def sql(query: str) -> None:
 @app.command()
 def warehouse_url() -> None:
     """Print the URL with which reports and psql connect; it holds the reader's password."""
-    print(_reader_url(load_settings()))  # noqa: T201
+    typer.echo(_reader_url(load_settings()))
 
 
 @app.command()

@@ -146,14 +146,15 @@ def check(settings: Settings, as_of: date) -> dict[str, int]:
     ]
     rooms.lake.write(NIGHT, "checks", as_of, _checks_table(results, counts))
     failed = [result for result in results if not result.has_passed]
-    for result in failed:
-        log.warning("%s", _sentence(result, as_of))
     stopping = [result for result in failed if result.severity is Severity.FAIL]
+    for result in failed:
+        if result.severity is Severity.WARN:
+            log.warning("%s", _sentence(result, as_of))
     if stopping:
+        others = ", ".join(f"{result.table}.{result.check}" for result in stopping[1:])
         raise RisklineError(
-            f"{_sentence(stopping[0], as_of)}"
-            + (f" ({len(stopping) - 1} more checks failed)" if len(stopping) > 1 else "")
-            + "; nothing was published; correct the source or the contract and run the night again"
+            f"{_sentence(stopping[0], as_of)}{f' (also failed: {others})' if others else ''}; "
+            "nothing was published; correct the source or the contract and run the night again"
         )
     return {name: count.quarantined for name, count in counts.items()}
 
