@@ -19,6 +19,7 @@ Draw = Callable[[], Any]
 # A leap day, a year's end, the middle of a month.
 AS_OF_DATES = (date(2024, 2, 29), date(2023, 12, 31), date(2024, 6, 15))
 EDGES_DAYS = (-366, -365, -183, -182, -92, -91, -90, -31, -30, -1, 0, 1, 29, 30, 31, 90)
+EDGES_DAYS_LATE = (-6, -5, -4, -1, 0, 0, 0, 1, 9, 10, 11, 30, 31, 89, 90, 91)
 KNOWN_HOURS_AFTER_CLOSE = (-400, -300, -40, -30, -1, 0, 24, 700)
 EDGES_CENTS = (0, 1, 10_000, 10**14)
 RELATIONS = ("guarantor", "group")
@@ -75,12 +76,16 @@ class _Maker:
     def schedule(self, loan: str) -> list[Row]:
         rows = []
         for number in range(1, self.random.randint(0, 7)):
-            due_amount = self.money()
+            due_date, due_amount = self.near(), self.money()
             rows += self.versions(
-                {"loan_id": loan, "instalment_no": number, "due_amount": due_amount},
-                due_date=self.near,
-                paid_date=self.maybe(self.near),
-                paid_amount=self.maybe(partial(self.in_full_or_not, due_amount)),
+                {
+                    "loan_id": loan,
+                    "instalment_no": number,
+                    "due_date": due_date,
+                    "due_amount": due_amount,
+                },
+                paid_date=self.maybe(partial(self.paid_on, due_date)),
+                paid_amount=self.maybe(partial(self.paid, due_amount)),
             )
         return rows
 
@@ -139,8 +144,13 @@ class _Maker:
         cents = self.random.choice((*EDGES_CENTS, *(self.random.randrange(10**7),) * 8))
         return min(cents, 10**14 - 1) / 100
 
-    def in_full_or_not(self, due_amount: float) -> float:
-        return self.random.choice((due_amount, self.money()))
+    def paid_on(self, due_date: date) -> date:
+        if self.random.random() < 0.1:
+            return self.near()
+        return due_date + timedelta(days=self.random.choice(EDGES_DAYS_LATE))
+
+    def paid(self, due_amount: float) -> float:
+        return self.money() if self.random.random() < 0.1 else due_amount
 
     def maybe(self, draw: Draw) -> Draw:
-        return lambda: None if self.random.random() < 0.15 else draw()
+        return lambda: None if self.random.random() < 0.1 else draw()
