@@ -36,7 +36,9 @@ schema `risk` of the warehouse, whole or not at all.
 **Owner:** credit-risk.
 
 **To score a past night**, trigger the DAG with `as_of` set to it; for many, use a backfill. Running
-a night again replaces it with the same rows.
+a night again replaces it with the same rows. Tiers and warnings of a night rest on the night
+published before it; where a past night changes, the view `risk.stale_nights` names the later ones
+to run again, the earliest first.
 
 **When it fails**, the failed task's log ends with one line that names the table or setting and the
 remedy. Nothing of the night is published, and the night before stays readable.

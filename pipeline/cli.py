@@ -31,6 +31,9 @@ def main() -> None:
         app()
     except RisklineError as error:
         _end(str(error))
+    except KeyboardInterrupt:
+        typer.echo("riskline: interrupted; nothing of an unfinished night is published", err=True)
+        sys.exit(130)
     except OSError as error:
         # A full disk, a folder that may not be written: the machine's, not the code's.
         place = f" on {error.filename}" if error.filename else ""
@@ -93,6 +96,7 @@ def simulate(
     from pipeline.simulator.bank import Bank
     from pipeline.simulator.bank import simulate as simulate_bank
     from pipeline.simulator.load import load
+    from pipeline.warehouse.bank import name_bank
     from pipeline.warehouse.server import ensure_running
 
     settings = load_settings()
@@ -104,7 +108,9 @@ def simulate(
     if last_date is not None:
         bank = replace(bank, last_date=_business_date(last_date, settings))
     tables = simulate_bank(bank)
-    load(tables, ensure_running(settings.home).url("bank", "bank"))
+    url = ensure_running(settings.home).url("bank", "bank")
+    load(tables, url)
+    name_bank(url, repr(bank))
     counts = ", ".join(f"{len(rows):,} {name}" for name, rows in tables.items())
     _console().print(f"a bank up to {bank.last_date}: {counts}")
 
@@ -119,7 +125,7 @@ def demo() -> None:
 
 @app.command()
 def sql(query: str) -> None:
-    """Ask the warehouse, as the reader who may only read."""
+    """Ask the warehouse; nothing can be changed this way."""
     from pipeline.warehouse.query import read_only
 
     _print_table(*read_only(_reader_url(load_settings()), query))
@@ -127,7 +133,10 @@ def sql(query: str) -> None:
 
 @app.command()
 def warehouse_url() -> None:
-    """Print the URL with which reports and psql connect; it holds the reader's password."""
+    """Print the URL with which reports and psql connect; it holds a password.
+
+    Of the embedded server, that of a role that may only read; else RISK_WAREHOUSE_URL as it is.
+    """
     typer.echo(_reader_url(load_settings()))
 
 
@@ -142,23 +151,29 @@ def quarantine(
 
     settings = load_settings()
     console = _console()
-    for name, found in nightly.quarantined(settings, _business_date(as_of, settings)).items():
+    tables = nightly.quarantined(settings, _business_date(as_of, settings))
+    if table is not None and table not in tables:
+        raise RisklineError(f"no table {table}; there are {', '.join(tables)}")
+    for name, found in tables.items():
         if table is not None and name != table:
             continue
         console.print(f"{name}: {len(found)} rows quarantined")
         for row in found.slice(0, rows).to_pylist():
             key = ", ".join(f"{k}={v}" for k, v in row.items() if k != "reasons")
-            console.print(f"  {key}: {'; '.join(row['reasons'])}", soft_wrap=True)
+            line = f"  {key}: {'; '.join(row['reasons'])}"
+            console.print(line, soft_wrap=True, markup=False)
 
 
 @app.command()
 def status() -> None:
     """Show the nights that are published, and the model in use."""
     from models import registry
+    from pipeline import nightly
     from pipeline.warehouse.query import read_only
 
     settings = load_settings()
     console = _console()
+    nightly.ensure_warehouse(settings)
     champion = registry.champion(settings.home)
     console.print(
         "no model has been trained yet"
@@ -166,8 +181,9 @@ def status() -> None:
         else f"champion: version {champion.version}, held-out AUC {champion.held_out_auc:.4f}"
     )
     query = (
-        "SELECT as_of_date, run_id, model_version, customers, warnings, rows_quarantined "
-        "FROM risk.runs ORDER BY as_of_date DESC LIMIT 10"
+        "SELECT r.as_of_date, r.run_id, r.model_version, r.customers, r.warnings, "
+        "r.rows_quarantined, s.run_id IS NOT NULL AS is_stale FROM risk.runs AS r "
+        "LEFT JOIN risk.stale_nights AS s USING (run_id) ORDER BY r.as_of_date DESC LIMIT 10"
     )
     _print_table(*read_only(_reader_url(settings), query))
 
@@ -224,10 +240,11 @@ def _console() -> "Console":
 
 
 def _print_table(names: list[str], rows: list[tuple[object, ...]]) -> None:
+    from rich.markup import escape
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*names)
+    table = Table(*(escape(name) for name in names))
     for row in rows:
         # Text, not markup: a customer's name may hold brackets.
         table.add_row(*(Text("" if value is None else str(value)) for value in row))

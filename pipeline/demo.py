@@ -13,6 +13,7 @@ from pipeline.lake import Lake
 from pipeline.settings import Settings
 from pipeline.simulator.bank import Bank, simulate
 from pipeline.simulator.load import load
+from pipeline.warehouse.bank import name_bank
 from pipeline.warehouse.query import read_only
 from pipeline.warehouse.server import ensure_running
 
@@ -31,11 +32,13 @@ def demo(settings: Settings, console: Console) -> None:
             "RISK_WAREHOUSE_URL for it"
         )
     started = time.monotonic()
-    Lake(settings.lake).claim(nightly.source_name(settings))
     server = ensure_running(settings.home)
     bank = Bank()
+    # Before anything is replaced: the home may hold another bank's nights.
+    Lake(settings.lake).claim(nightly.lake_owner(settings, repr(bank)))
     tables = simulate(bank)
     load(tables, server.url("bank", "bank"))
+    name_bank(server.url("bank", "bank"), repr(bank))
     console.print(
         f"a simulated bank: {len(tables['customers']):,} customer rows, "
         f"{len(tables['loans']):,} loan rows, {len(tables['repayments']):,} repayment rows"

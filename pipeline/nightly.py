@@ -9,15 +9,15 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property, lru_cache
 from importlib import metadata
 from itertools import takewhile
-from urllib.parse import urlsplit
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from models import registry
 from models.dimension_gbm import TrainingParams
@@ -48,9 +48,12 @@ from pipeline.features.registry import monotone_by_name, names_by_dimension
 from pipeline.lake import Lake
 from pipeline.settings import REPOSITORY, Settings
 from pipeline.sources.pull import pull_table
-from pipeline.sources.source import open_source
+from pipeline.sources.source import name_of, open_source
 from pipeline.warehouse import publish as warehouse
-from pipeline.warehouse.history import previous_night
+from pipeline.warehouse.bank import loaded_bank
+from pipeline.warehouse.connection import connect
+from pipeline.warehouse.history import previous_night, stale_nights
+from pipeline.warehouse.schema import ensure_schema
 from pipeline.warehouse.server import ensure_running
 
 log = logging.getLogger("riskline")
@@ -100,7 +103,7 @@ def pull(settings: Settings, as_of: date) -> dict[str, int]:
     """
     rooms = Rooms(settings)
     source = open_source(source_url(settings), settings.source_queries)
-    rooms.lake.claim(source_name(settings))
+    rooms.lake.claim(lake_owner(settings))
     pulled = {}
     for contract in rooms.contracts.values():
         rows = pull_table(
@@ -145,6 +148,9 @@ def check(settings: Settings, as_of: date) -> dict[str, int]:
         )
     ]
     rooms.lake.write(NIGHT, "checks", as_of, _checks_table(results, counts))
+    rooms.lake.write(
+        NIGHT, "counts", as_of, pa.Table.from_pylist([asdict(count) for count in counts.values()])
+    )
     failed = [result for result in results if not result.has_passed]
     stopping = [result for result in failed if result.severity is Severity.FAIL]
     for result in failed:
@@ -204,6 +210,7 @@ def score(settings: Settings, as_of: date) -> str:
             "exposure": features["exposure"].fillna(0.0),
             "days_past_due": features["days_past_due"].fillna(0).astype("int64"),
             "model_version": champion.version,
+            "model_hash": champion.model.content_hash,
         },
         index=features.index,
     )
@@ -260,7 +267,10 @@ def decide(settings: Settings, as_of: date) -> dict[str, int]:
     warehouse.check_outputs(decided, rooms.outputs, rooms.engine)
     for name, rows in decided.items():
         rooms.lake.write(NIGHT, name, as_of, rows)
-    rooms.lake.write(NIGHT, "identity", as_of, pa.Table.from_pylist([identity]))
+    # Last: what bears another run_id is of another decision, and publish refuses to mix them.
+    rooms.lake.write(
+        NIGHT, "identity", as_of, pa.Table.from_pylist([{**identity, "run_id": run_id}])
+    )
     return {name: len(rows) for name, rows in decided.items()}
 
 
@@ -277,17 +287,26 @@ def publish(settings: Settings, as_of: date, *, trigger: str, started_at: dateti
         The run's id.
 
     Raises:
-        RisklineError: the warehouse cannot be reached or refuses.
+        RisklineError: the warehouse cannot be reached or refuses, or the tables in the lake are
+            not of one decision.
     """
     rooms = Rooms(settings)
     tables = {name: rooms.lake.read(NIGHT, name, as_of) for name in PUBLISHED}
     identity = rooms.lake.read(NIGHT, "identity", as_of).to_pylist()[0]
-    run_id = tables["risk_scores"].column("run_id")[0].as_py()
-    quality = tables["data_quality"].to_pandas().drop_duplicates("table_name")
-    landed, quarantined = int(quality["landed"].sum()), int(quality["quarantined"].sum())
+    run_id = str(identity["run_id"])
+    if {value for rows in tables.values() for value in pc.unique(rows["run_id"]).to_pylist()} != {
+        run_id
+    }:
+        raise RisklineError(
+            f"the tables of {as_of} in the lake come from more than one decision; run the night "
+            "again from the stage decide"
+        )
+    counts = rooms.lake.read(NIGHT, "counts", as_of)
+    landed, valid, quarantined = (
+        int(pc.sum(counts[name]).as_py()) for name in ("landed", "valid", "quarantined")
+    )
     run = {
-        **{name: value for name, value in identity.items() if name != "previous_run_id"},
-        "run_id": run_id,
+        **{name: value for name, value in identity.items() if name != "model_hash"},
         "as_of_date": as_of,
         "started_at": started_at,
         "finished_at": datetime.now(UTC),
@@ -295,15 +314,23 @@ def publish(settings: Settings, as_of: date, *, trigger: str, started_at: dateti
         "trigger": trigger,
         "output_hash": warehouse.content_hash(tables),
         "rows_landed": landed,
-        "rows_valid": landed - quarantined,
+        "rows_valid": valid,
         "rows_quarantined": quarantined,
         "customers": len(tables["risk_scores"]),
         "warnings": len(tables["warning_list"]),
     }
     runs = conform(pa.Table.from_pylist([run]), rooms.outputs["runs"])
     warehouse.check_outputs({"runs": runs}, rooms.outputs, rooms.engine)
-    warehouse.publish(warehouse_url(settings), as_of, {**tables, "runs": runs}, rooms.outputs)
-    return str(run_id)
+    url = warehouse_url(settings)
+    warehouse.publish(url, as_of, {**tables, "runs": runs}, rooms.outputs)
+    stale = stale_nights(url)
+    if stale:
+        log.warning(
+            "the nights of %s were decided on an earlier past than is published now; run them "
+            "again, the earliest first",
+            ", ".join(str(night) for night in stale),
+        )
+    return run_id
 
 
 def run(
@@ -415,13 +442,24 @@ def source_url(settings: Settings) -> str:
     return ensure_running(settings.home).url("bank", "bank")
 
 
-def source_name(settings: Settings) -> str:
-    """The source as the lake remembers it: without its password, which may change."""
-    if settings.source_url is None:
-        return "the embedded server's bank"
-    url = urlsplit(settings.source_url.get_secret_value())
-    name = url.path if not url.hostname else f"{url.hostname}:{url.port or 5432}{url.path}"
-    return name if settings.source_queries is None else f"{name} by {settings.source_queries}"
+def ensure_warehouse(settings: Settings) -> None:
+    """Create what is missing of the warehouse, so that it can be asked before the first night."""
+    with connect(warehouse_url(settings)) as connection:
+        ensure_schema(connection, Rooms(settings).outputs)
+
+
+def lake_owner(settings: Settings, bank: str | None = None) -> str:
+    """What a lake is bound to: its rows are those of one source, by days in one time zone.
+
+    Args:
+        settings: of the run.
+        bank: which simulated bank the embedded server is about to hold, if not the present one.
+    """
+    if settings.source_url is not None:
+        name = name_of(settings.source_url.get_secret_value(), settings.source_queries)
+    else:
+        name = f"the embedded server: {bank or loaded_bank(source_url(settings))}"
+    return f"{name}, days in {settings.bank_timezone}"
 
 
 def warehouse_url(settings: Settings) -> str:
@@ -459,7 +497,11 @@ def _identity(
     return {
         "code_version": code_version(),
         "model_version": scored.column("model_version")[0].as_py(),
-        "contract_hash": _hash({n: c.sha256 for n, c in rooms.contracts.items()}),
+        "model_hash": scored.column("model_hash")[0].as_py(),
+        "contract_hash": _hash(
+            {f"source {name}": contract.sha256 for name, contract in rooms.contracts.items()}
+            | {f"output {name}": contract.sha256 for name, contract in rooms.outputs.items()}
+        ),
         "policy_hash": policy.sha256,
         "input_hash": warehouse.content_hash({"features": features, "checks": checks}),
         "previous_run_id": previous_run_id,

@@ -94,7 +94,8 @@ def load_settings() -> Settings:
         RisklineError: a RISK_ variable is unknown or has a value that cannot be used.
     """
     known = {PREFIX + name.upper() for name in Settings.model_fields}
-    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    given = {name for name in os.environ if name.upper().startswith(PREFIX)}
+    unknown = sorted(given - known)
     if unknown:
         raise RisklineError(
             f"unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}"

@@ -7,10 +7,11 @@ from datetime import date, timedelta
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from pipeline.contracts.contract import BatchCheck, Contract, Metric
+from pipeline.contracts.contract import IS_DELETED, BatchCheck, Contract, Metric
 from pipeline.contracts.expectations import CheckResult, check_batch, check_rows
 from pipeline.contracts.quarantine import REASONS, quarantine_schema, split
 from pipeline.engines.base import Engine
+from pipeline.errors import RisklineError
 from pipeline.lake import UNDATED, Lake, runs_of
 
 LANDED, VALID, QUARANTINED = "landed", "valid", "quarantined"
@@ -102,13 +103,11 @@ def _judge(contract: Contract, lake: Lake, engine: Engine, days: list[date | str
     # The stamps are read before the rows: a day that lands again meanwhile keeps its old stamp
     # here and is judged again next time.
     stamps = [lake.stamp(LANDED, contract.table, day) for day in days]
-    parts = [lake.read(LANDED, contract.table, day) for day in days]
+    parts = [_landed(contract, lake, day) for day in days]
     # Rows with the same key have the same known_at and so the same day: judging many days in
     # one pass gives what judging each alone gives.
     rows = pa.concat_tables(
-        part.cast(contract.arrow_schema).append_column(
-            PARTITION, pa.repeat(pa.scalar(number, pa.int64()), len(part))
-        )
+        part.append_column(PARTITION, pa.repeat(pa.scalar(number, pa.int64()), len(part)))
         for number, part in enumerate(parts)
     )
     sides = split(rows, contract, engine)
@@ -124,6 +123,19 @@ def _judge(contract: Contract, lake: Lake, engine: Engine, days: list[date | str
     lake.write_all(VALID, name, [(day, valid.get(i, nothing)) for i, day in enumerate(days)])
     for day, stamp in zip(days, stamps, strict=True):
         lake.set_stamp(VALID, name, day, stamp)
+
+
+def _landed(contract: Contract, lake: Lake, day: date | str) -> pa.Table:
+    """The rows of a landed day in the contract's columns, which may be fewer by now."""
+    rows = lake.read(LANDED, contract.table, day)
+    missing = [name for name in contract.column_names if name not in rows.column_names]
+    if missing:
+        folder = lake.file(LANDED, contract.table, day).parent
+        raise RisklineError(
+            f"table {contract.table}: rows landed under an earlier contract lack the column "
+            f"{', '.join(missing)}; move {folder} away, and the next pull lands all of it again"
+        )
+    return rows.select(contract.column_names).cast(contract.arrow_schema)
 
 
 def _is_judged(lake: Lake, contract: Contract, day: date | str) -> bool:
@@ -180,4 +192,6 @@ def _orphans(
     parent = valid_rows(contracts[parent_table], lake, engine, as_of)
     known = parent.select(parent_column).distinct().rename({check.column: parent_column})
     rows = valid_rows(contract, lake, engine, as_of)
+    if IS_DELETED in contract.column_names:
+        rows = rows.filter(~rows[IS_DELETED])
     return len(engine.to_arrow(rows.anti_join(known, check.column).select(check.column)))

@@ -32,6 +32,7 @@ from pipeline.contracts.rules import (
     Required,
     Rule,
     UniqueKey,
+    UnlessWithdrawn,
     Within,
 )
 from pipeline.errors import RisklineError
@@ -249,11 +250,18 @@ def _contract(odcs: OpenDataContractStandard, file: Path, sha256: str) -> Contra
         str(item.name): item.primaryKeyPosition or 0 for item in properties if item.primaryKey
     }
     key = tuple(sorted(positions, key=positions.__getitem__))
-    rules = [rule for item in properties for rule in _column_rules(item, file)]
+    always = {*key, IS_DELETED}
+    can_withdraw = IS_DELETED in names
+    rules = [
+        UnlessWithdrawn(rule, IS_DELETED) if can_withdraw and item.name not in always else rule
+        for item in properties
+        for rule in _column_rules(item, file)
+    ]
     checks = [_orphan_check(column) for column in columns if column.references]
     for quality in table.quality or []:
         if quality.type == "custom":
-            rules.append(_pair_rule(quality, columns, file))
+            pair = _pair_rule(quality, columns, file)
+            rules.append(UnlessWithdrawn(pair, IS_DELETED) if can_withdraw else pair)
         else:
             checks.append(_batch_check(quality, file))
     if key:

@@ -206,6 +206,36 @@ class NotBefore(Rule):
 
 
 @dataclass(frozen=True)
+class UnlessWithdrawn(Rule):
+    """Another rule, asked of every version but those that withdraw their row.
+
+    A withdrawal needs no more than the key of what it withdraws.
+    """
+
+    rule: Rule
+    withdrawn: str
+
+    @property
+    def name(self) -> str:
+        """A short name, unique within the contract."""
+        return self.rule.name
+
+    def describe(self) -> str:
+        """The demand in words."""
+        return self.rule.describe()
+
+    def is_broken(self, rows: ir.Table) -> ir.BooleanValue:
+        """True for each row that breaks the rule."""
+        return self.rule.is_broken(rows) & ~rows[self.withdrawn].fill_null(False)
+
+    def expectation(self) -> dict[str, Any]:
+        """The Great Expectations counterpart."""
+        wanted = self.rule.expectation()
+        condition = {"row_condition": f"{self.withdrawn} != True", "condition_parser": "pandas"}
+        return {**wanted, "kwargs": {**wanted["kwargs"], **condition}}
+
+
+@dataclass(frozen=True)
 class UniqueKey(Rule):
     """No earlier row has the same key; of rows that repeat a key the first in order stays.
 

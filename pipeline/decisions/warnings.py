@@ -120,7 +120,9 @@ def _pd(night: pd.DataFrame) -> Measure:
 def _pd_jump(night: pd.DataFrame) -> Measure:
     return Measure(
         night["log_odds"] - night["previous_log_odds"],
-        lambda value, row: f"the odds of default grew {math.exp(value):.1f} times overnight",
+        lambda value, row: (
+            f"the odds of default are {math.exp(value):.1f} times the last published ones"
+        ),
     )
 
 

@@ -54,12 +54,12 @@ class PostgresSource:
             with connection.cursor() as cursor:
                 # An instant without a zone is UTC, whatever zone the server speaks by default.
                 cursor.execute("SET TIME ZONE 'UTC'")
-        except adbc_driver_manager.Error as error:
-            # The driver's own text may quote the URL, and with it the password.
+        except adbc_driver_manager.Error:
+            # From None: the driver's words may quote the URL, and with it the password.
             raise UnreachableError(
                 "the source database cannot be reached; check RISK_SOURCE_URL, and that the "
                 "server runs and lets this role in"
-            ) from error
+            ) from None
         return connection
 
 

@@ -1,5 +1,6 @@
 """The SQL of a pull: a table as it is, or what its query file makes of the source."""
 
+import re
 from pathlib import Path
 
 from pipeline.contracts.contract import FIRST_DAY
@@ -39,9 +40,16 @@ def selection(table: str, queries: Path | None, condition: str) -> str:
     )
 
 
+def without_values(words: str) -> str:
+    """What an engine says in one line, less the values that it quotes: they may be personal."""
+    lines = [line for line in words.splitlines() if not line.startswith("Original Line")]
+    text = re.sub(r"""((?:string|value|: )\s*)(["'])(?:(?!\2).)*\2""", r"\1…", " ".join(lines))
+    return " ".join(text.split())[:300]
+
+
 def failure(table: str, queries: Path | None, error: Exception) -> RisklineError:
     """One line for a table that could not be read, naming the query file where there is one."""
-    reason = " ".join(str(error).split())[:300]
+    reason = without_values(str(error))
     file = query_file(table, queries)
     if file is None:
         return RisklineError(

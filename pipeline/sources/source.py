@@ -4,12 +4,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+import psycopg
 import pyarrow as pa
+from psycopg.conninfo import conninfo_to_dict
 
 from pipeline.contracts.contract import Contract
 from pipeline.errors import RisklineError
 from pipeline.sources.files import FolderSource
 from pipeline.sources.postgres import PostgresSource
+
+SOURCE_PARTS = ("host", "hostaddr", "port", "dbname", "options")
+MALFORMED = (
+    "RISK_SOURCE_URL cannot be read; give it as postgresql://role:password@host/database, with "
+    "special characters of the password as %XX"
+)
 
 
 class Source(Protocol):
@@ -30,6 +38,27 @@ class Source(Protocol):
         ...
 
 
+def name_of(url: str, queries: Path | None) -> str:
+    """A source as it may be written down: where it is, and nothing that lets anyone in.
+
+    Raises:
+        RisklineError: the URL cannot be read without doubt.
+    """
+    if not url.startswith(("postgresql://", "postgres://")):
+        name = url
+    else:
+        try:
+            parts = conninfo_to_dict(url)
+        except psycopg.ProgrammingError:
+            # From None, as everywhere: the driver's words quote the URL, and with it the password.
+            raise RisklineError(MALFORMED) from None
+        kept = [f"{key}={parts[key]}" for key in SOURCE_PARTS if parts.get(key)]
+        if any("@" in part for part in kept):
+            raise RisklineError(MALFORMED)
+        name = " ".join(kept)
+    return name if queries is None else f"{name} by {queries}"
+
+
 def open_source(url: str, queries: Path | None) -> Source:
     """The source that a URL or a folder's path names.
 
@@ -43,6 +72,7 @@ def open_source(url: str, queries: Path | None) -> Source:
     if queries is not None and not queries.is_dir():
         raise RisklineError(f"query folder {queries} does not exist; set RISK_SOURCE_QUERIES")
     if url.startswith(("postgresql://", "postgres://")):
+        name_of(url, queries)
         return PostgresSource(url, queries)
     if "://" in url:
         kind = url.split("://", 1)[0]

@@ -58,6 +58,13 @@ def previous_night(url: str, as_of: date, contracts: Mapping[str, Contract]) -> 
     return PreviousNight(run_id, customers.set_index("customer_id"), warnings)
 
 
+def stale_nights(url: str) -> list[date]:
+    """Published nights that were decided when the night before them was another one."""
+    with connect(url) as connection:
+        rows = connection.execute("SELECT as_of_date FROM risk.stale_nights").fetchall()
+    return [row[0] for row in rows]
+
+
 def _frame(connection: psycopg.Connection, query: str, day: date | None) -> pd.DataFrame:
     cursor = connection.execute(query.encode(), [day])
     names = [column.name for column in cursor.description or []]

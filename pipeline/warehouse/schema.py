@@ -19,6 +19,25 @@ VIEWS = {
         JOIN risk.risk_tiers AS t USING (as_of_date, customer_id)
         WHERE s.as_of_date = (SELECT max(as_of_date) FROM risk.runs)
     """,
+    "stale_nights": """
+        WITH RECURSIVE nights AS (
+            SELECT
+                as_of_date,
+                run_id,
+                row_number() OVER (ORDER BY as_of_date) AS place,
+                previous_run_id IS DISTINCT FROM lag(run_id) OVER (ORDER BY as_of_date) AS is_stale
+            FROM risk.runs
+        ),
+        marked AS (
+            SELECT * FROM nights WHERE place = 1
+            UNION ALL
+            -- A night that follows a stale one will change with it.
+            SELECT n.as_of_date, n.run_id, n.place, n.is_stale OR m.is_stale
+            FROM nights AS n
+            JOIN marked AS m ON n.place = m.place + 1
+        )
+        SELECT as_of_date, run_id FROM marked WHERE is_stale ORDER BY as_of_date
+    """,
     "current_warnings": """
         SELECT *
         FROM risk.warning_list
@@ -26,7 +45,7 @@ VIEWS = {
         ORDER BY rank
     """,
 }
-"""What reports read: the last published night."""
+"""What reports read: the last published night; and the nights that should be run again."""
 
 
 def ensure_schema(connection: psycopg.Connection, contracts: Mapping[str, Contract]) -> None:
@@ -75,7 +94,7 @@ def _is_as_declared(
 
 
 def _view_comment(digest: str) -> str:
-    return f"The last published night. Made with the schema {digest}."
+    return f"A view of the published nights, made with the schema {digest}."
 
 
 def _statements(contracts: Mapping[str, Contract], *, has_reader: bool) -> sql.Composed:

@@ -25,7 +25,14 @@ from pipeline.contracts.contract import (
 )
 from pipeline.contracts.ddl import create_table
 from pipeline.contracts.expectations import CheckResult, check_rows
-from pipeline.contracts.rules import LengthWithin, OneOf, Required, UniqueKey, Within
+from pipeline.contracts.rules import (
+    LengthWithin,
+    OneOf,
+    Required,
+    UniqueKey,
+    UnlessWithdrawn,
+    Within,
+)
 from pipeline.contracts.schema import conform
 from pipeline.errors import RisklineError
 from pipeline.warehouse.server import Server
@@ -197,10 +204,10 @@ def test_a_contract_becomes_columns_rules_and_checks(tmp_path: Path) -> None:
     assert list(rules.values()) == [
         Required("visit_id"),
         LengthWithin("visit_id", 1, 8),
-        OneOf("kind", ("call", "visit")),
-        Within("minutes", 0, 90, is_minimum_excluded=True),
-        Within("first_day", date(2001, 2, 3), last),
-        Within("last_day", first, last),
+        UnlessWithdrawn(OneOf("kind", ("call", "visit")), "is_deleted"),
+        UnlessWithdrawn(Within("minutes", 0, 90, is_minimum_excluded=True), "is_deleted"),
+        UnlessWithdrawn(Within("first_day", date(2001, 2, 3), last), "is_deleted"),
+        UnlessWithdrawn(Within("last_day", first, last), "is_deleted"),
         Required("known_at"),
         Within("known_at", first, last),
         Required("is_deleted"),
