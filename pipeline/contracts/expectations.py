@@ -1,6 +1,7 @@
 """A contract's demands as a Great Expectations suite, and what a batch makes of it."""
 
 import logging
+import operator
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pipeline.contracts.contract import BatchCheck, Contract, Severity
-from pipeline.contracts.rules import Rule
+from pipeline.contracts.rules import Rule, UnlessWithdrawn
 
 if TYPE_CHECKING:
     from great_expectations.core.expectation_suite import ExpectationSuite
@@ -119,6 +120,11 @@ def _expectation(rule: Rule) -> dict[str, Any]:
         name: pd.Timestamp(value, tz="UTC") if isinstance(value, date) else value
         for name, value in wanted["kwargs"].items()
     }
+    if isinstance(rule, UnlessWithdrawn):
+        _import_quietly()
+        from great_expectations.expectations.row_conditions import Column
+
+        kwargs["row_condition"] = operator.ne(Column(rule.withdrawn), True)
     return {**wanted, "kwargs": kwargs, "meta": {"rule": rule.name}}
 
 

@@ -229,10 +229,8 @@ class UnlessWithdrawn(Rule):
         return self.rule.is_broken(rows) & ~rows[self.withdrawn].fill_null(False)
 
     def expectation(self) -> dict[str, Any]:
-        """The Great Expectations counterpart."""
-        wanted = self.rule.expectation()
-        condition = {"row_condition": f"{self.withdrawn} != True", "condition_parser": "pandas"}
-        return {**wanted, "kwargs": {**wanted["kwargs"], **condition}}
+        """The other rule's counterpart; its row condition is an object of Great Expectations."""
+        return self.rule.expectation()
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from pipeline.contracts.rules import (
     Required,
     Rule,
     UniqueKey,
+    UnlessWithdrawn,
     Within,
 )
 from pipeline.contracts.schema import conform
@@ -103,7 +104,8 @@ def engine() -> DuckDBEngine:
 
 def values(of: Column, contract: Contract) -> st.SearchStrategy[Cell]:
     """Values of a column: its rules' bounds and their neighbours, and the odd ones of its type."""
-    rules = [rule for rule in contract.rules if getattr(rule, "column", "") == of.name]
+    plain = [rule.rule if isinstance(rule, UnlessWithdrawn) else rule for rule in contract.rules]
+    rules = [rule for rule in plain if getattr(rule, "column", "") == of.name]
     bounds = [
         _stored(bound, of.type)
         for rule in rules
@@ -195,6 +197,8 @@ def is_broken(rule: Rule, row: Row, contract: Contract) -> bool:
         return None if cell == "NaN" else cell
 
     match rule:
+        case UnlessWithdrawn():
+            return value(rule.withdrawn) is not True and is_broken(rule.rule, row, contract)
         case Required():
             return value(rule.column) is None
         case OneOf():
