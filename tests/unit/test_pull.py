@@ -490,7 +490,6 @@ def test_what_is_no_source_is_refused(url: str, words: str) -> None:
         "postgresql://bank:hunter2@127.0.0.1:1/bank",
         "postgresql://bank:hunter2@no-such-host.invalid/bank",
         "postgresql://bank:hunter2@127.0.0.1:port/bank",
-        "postgresql://bank:hunter2@127.0.0.1/bank?hunter2=1",
     ],
 )
 def test_a_database_that_does_not_answer_is_named_by_its_setting(url: str) -> None:
