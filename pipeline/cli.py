@@ -31,9 +31,6 @@ def main() -> None:
         app()
     except RisklineError as error:
         _end(str(error))
-    except KeyboardInterrupt:
-        typer.echo("riskline: interrupted; nothing of an unfinished night is published", err=True)
-        sys.exit(130)
     except OSError as error:
         # A full disk, a folder that may not be written: the machine's, not the code's.
         place = f" on {error.filename}" if error.filename else ""

@@ -68,9 +68,11 @@ def _show(url: str, console: Console) -> None:
         "SELECT tier, count(*), round(avg(pd)::numeric * 100, 2), round(sum(expected_loss)) "
         "FROM risk.current_risk GROUP BY tier ORDER BY tier",
     )
-    table = Table("tier", "customers", "mean PD %", "expected loss", title="Risk tiers")
-    for row in tiers:
-        table.add_row(*(f"{value:,}" if not isinstance(value, str) else value for value in row))
+    table = Table("tier", title="Risk tiers")
+    for name in ("customers", "mean PD %", "expected loss"):
+        table.add_column(name, justify="right")
+    for tier, customers, mean_pd, expected_loss in tiers:
+        table.add_row(str(tier), f"{customers:,}", f"{mean_pd:.2f}", f"{expected_loss:,.0f}")
     console.print(table)
     _, warnings = read_only(
         url,

@@ -1,7 +1,8 @@
 """DuckDB, the engine of one machine."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -52,11 +53,26 @@ class DuckDBEngine:
 
     def to_arrow(self, expression: ir.Table) -> pa.Table:
         """The rows of an expression."""
-        return self._connection.to_pyarrow(expression)
+        with _interruptible():
+            return self._connection.to_pyarrow(expression)
 
     def cached(self, expression: ir.Table) -> ir.Table:
         """The expression, computed once and kept for as long as the engine lives."""
-        return self._connection.create_table(ibis.util.gen_name("cached"), expression, temp=True)
+        with _interruptible():
+            return self._connection.create_table(
+                ibis.util.gen_name("cached"), expression, temp=True
+            )
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C be Ctrl-C: DuckDB turns it into an error of its own."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "interrupted" in str(error).lower():
+            raise KeyboardInterrupt from None
+        raise
 
 
 def tables_in(folder: Path) -> dict[str, Path]:
