@@ -1,4 +1,4 @@
-# Needs Python 3.11, 3.12 or 3.13 as python3, and make. Everything else is in requirements.lock.
+# Needs Python 3.11 as python3, and make. Everything else is in requirements.lock.
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
