@@ -98,7 +98,7 @@ def prepare(settings: Settings) -> None:
     os.environ["AIRFLOW__LOGGING__NAMESPACE_LEVELS"] = (
         "airflow=WARNING task=CRITICAL py.warnings=ERROR"
     )
-    import airflow.settings  # noqa: F401
+    import airflow.settings  # noqa: F401 - imported for what it sets up
     from airflow.utils.db import upgradedb
 
     for name in ("airflow", "alembic"):
@@ -177,7 +177,7 @@ def services(settings: Settings, port: int = UI_PORT) -> Iterator[str]:
             with log_file.open("wb") as log:
                 # Created by Airflow: passwords and logs are for their owner only.
                 running.append(
-                    subprocess.Popen(  # noqa: S603
+                    subprocess.Popen(  # noqa: S603 - fixed commands
                         [*airflow, *service],
                         env=env,
                         stdout=log,
@@ -207,7 +207,7 @@ def services(settings: Settings, port: int = UI_PORT) -> Iterator[str]:
 
 def _migrate(airflow: list[str], env: Mapping[str, str], log_file: Path) -> None:
     with log_file.open("wb") as log:
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(  # noqa: S603 - a fixed command
             [*airflow, "db", "migrate"], env=env, check=False, stdout=log, stderr=log, umask=0o077
         )
     if done.returncode != 0:

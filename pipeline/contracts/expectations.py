@@ -190,7 +190,7 @@ def _import_quietly() -> None:
     """The first import of Great Expectations: it takes seconds and logs hundreds of lines."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
-    import great_expectations.expectations  # noqa: F401
+    import great_expectations.expectations  # noqa: F401 - imported for what it sets up
 
     # Some of its modules set a level of their own as they are imported.
     for name in logging.Logger.manager.loggerDict:

@@ -74,7 +74,7 @@ def publish(
             cursor.fetchall()
             for name in contracts:
                 cursor.execute(
-                    f'DELETE FROM "{SCHEMA}"."{name}" WHERE as_of_date = $1',  # noqa: S608
+                    f'DELETE FROM "{SCHEMA}"."{name}" WHERE as_of_date = $1',  # noqa: S608 - a contract's name
                     (as_of,),
                 )
                 cursor.adbc_ingest(name, tables[name], mode="append", db_schema_name=SCHEMA)
