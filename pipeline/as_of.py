@@ -1,6 +1,6 @@
 """The tables as the bank knew them at the close of a day: the only reader of known_at."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from zoneinfo import ZoneInfo
@@ -9,8 +9,8 @@ import ibis
 import ibis.expr.types as ir
 
 from pipeline.business_day import close_of
-from pipeline.contracts.check import valid_rows
 from pipeline.contracts.contract import IS_DELETED, KNOWN_AT, Contract
+from pipeline.contracts.judged import valid_rows
 from pipeline.engines.base import Engine
 from pipeline.lake import Lake
 
@@ -44,15 +44,39 @@ def known_at_close(
     Rows known later, versions superseded by then and rows withdrawn by then are gone. What is
     known may still lie in the future: an instalment's due date is known years ahead.
     """
+    present = {name for name in contracts if any(True for _ in lake.marks("landed", name))}
     close = ibis.literal(close_of(as_of, timezone))
-    tables = {}
-    present = set()
-    for name, contract in contracts.items():
-        rows = valid_rows(contract, lake, engine, as_of)
-        tables[name] = engine.cached(latest_versions(rows, contract, close))
-        if any(True for _ in lake.marks("landed", name)):
-            present.add(name)
-    return Known(as_of, tables, frozenset(present))
+    return Known(as_of, _OnDemand(contracts, lake, engine, as_of, close), frozenset(present))
+
+
+class _OnDemand(Mapping[str, ir.Table]):
+    """Tables as of the close of a day, each seen when it is first asked for: some are large."""
+
+    def __init__(
+        self,
+        contracts: Mapping[str, Contract],
+        lake: Lake,
+        engine: Engine,
+        as_of: date,
+        close: ir.TimestampScalar,
+    ) -> None:
+        self._contracts, self._lake, self._engine = contracts, lake, engine
+        self._as_of, self._close = as_of, close
+        self._seen: dict[str, ir.Table] = {}
+
+    def __getitem__(self, table: str) -> ir.Table:
+        if table not in self._seen:
+            contract = self._contracts[table]
+            rows = valid_rows(contract, self._lake, self._engine, self._as_of)
+            versions = latest_versions(rows, contract, self._close)
+            self._seen[table] = self._engine.cached(versions)
+        return self._seen[table]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._contracts)
+
+    def __len__(self) -> int:
+        return len(self._contracts)
 
 
 def latest_versions(rows: ir.Table, contract: Contract, close: ir.TimestampScalar) -> ir.Table:

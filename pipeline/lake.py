@@ -1,12 +1,17 @@
 """Parquet partitions on disk, each written whole or not at all."""
 
+import fcntl
+import filecmp
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +24,7 @@ from pipeline.errors import RisklineError
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 UNDATED = "undated"
 FSYNC_FILES = 16
+ROW_GROUP = 250_000
 
 
 @dataclass(frozen=True)
@@ -53,33 +59,23 @@ class Lake:
                 "to a folder of its own for each source"
             )
 
-    def write(self, layer: str, table: str, day: date | str, rows: pa.Table) -> Path:
+    def write(self, layer: str, table: str, day: date | str, rows: pa.Table) -> None:
         """Replace one partition; a reader sees the old file or the new one."""
-        return self.write_all(layer, table, [(day, rows)])[0]
+        with self.renewal(layer, table) as new:
+            new.write(day, [rows])
 
-    def write_all(
-        self, layer: str, table: str, parts: Iterable[tuple[date | str, pa.Table]]
-    ) -> list[Path]:
-        """Replace partitions, each whole or not at all, in the order given.
+    @contextmanager
+    def renewal(self, layer: str, table: str) -> Iterator["Renewal"]:
+        """Partitions of a table to be replaced, each whole or not at all, when the block ends.
 
-        Args:
-            layer: first folder.
-            table: second folder.
-            parts: the partition, ``UNDATED`` for rows without a day, and its rows.
+        Where the block fails, or the process dies in it, every partition stays as it was.
         """
-        folder = self._folder(layer, table)
+        folder = self.folder(layer, table)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".new_") as scratch:
-            moves = []
-            for day, rows in parts:
-                file = self.file(layer, table, day)
-                temporary = Path(scratch) / file.name
-                pq.write_table(rows.replace_schema_metadata(), temporary, compression="zstd")
-                moves.append((temporary, file))
-            _make_durable([temporary for temporary, _ in moves])
-            for temporary, file in moves:
-                temporary.replace(file)
-        return [file for _, file in moves]
+        with _scratch(folder) as scratch:
+            new = Renewal(self, layer, table, scratch)
+            yield new
+            new.show()
 
     def read(self, layer: str, table: str, day: date | str) -> pa.Table:
         """The rows of one partition.
@@ -93,7 +89,7 @@ class Lake:
 
     def days(self, layer: str, table: str) -> list[date]:
         """Days that have a partition, in order."""
-        folder = self._folder(layer, table)
+        folder = self.folder(layer, table)
         if not folder.exists():
             return []
         names = (file.stem for file in folder.glob("[0-9]*.parquet"))
@@ -103,30 +99,32 @@ class Lake:
         """Partitions of days up to ``until`` in order of their days; never the undated one."""
         return [self.file(layer, table, day) for day in self.days(layer, table) if day <= until]
 
+    def count(self, layer: str, table: str, days: Iterable[date | str]) -> int:
+        """Rows in the partitions of some days, from their footers alone; a missing one has none."""
+        files = (self.file(layer, table, day) for day in days)
+        return sum(pq.read_metadata(file).num_rows for file in files if file.exists())
+
     def exists(self, layer: str, table: str, day: date | str) -> bool:
         """Whether there is such a partition."""
         return self.file(layer, table, day).exists()
 
     def stamp(self, layer: str, table: str, day: date | str) -> int:
-        """When a partition was last replaced, in nanoseconds; it may be set to another's."""
+        """When a partition was last replaced, in nanoseconds; it may be that of another's."""
         return self.file(layer, table, day).stat().st_mtime_ns
-
-    def set_stamp(self, layer: str, table: str, day: date | str, stamp: int) -> None:
-        """Give a partition the stamp of what it was made from."""
-        os.utime(self.file(layer, table, day), ns=(stamp, stamp))
 
     def mark(self, layer: str, table: str, day: date) -> None:
         """Record that every partition up to ``day`` is there, empty days included."""
-        folder = self._folder(layer, table)
+        folder = self.folder(layer, table)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         (folder / f"through_{day.isoformat()}").touch()
 
     def marks(self, layer: str, table: str) -> Iterable[date]:
         """The days up to which everything is there."""
-        marks = self._folder(layer, table).glob("through_*")
+        marks = self.folder(layer, table).glob("through_*")
         return [date.fromisoformat(mark.name.removeprefix("through_")) for mark in marks]
 
-    def _folder(self, layer: str, table: str) -> Path:
+    def folder(self, layer: str, table: str) -> Path:
+        """Where a table's partitions are kept."""
         for name in (layer, table):
             if not NAME.fullmatch(name):
                 raise ValueError(f"{name!r} is no name of a layer or table")
@@ -137,7 +135,125 @@ class Lake:
         name = day.isoformat() if isinstance(day, date) else day
         if name != UNDATED:
             date.fromisoformat(name)
-        return self._folder(layer, table) / f"{name}.parquet"
+        return self.folder(layer, table) / f"{name}.parquet"
+
+
+class Renewal:
+    """New partitions beside the live ones, until all are written and take their places."""
+
+    def __init__(self, lake: Lake, layer: str, table: str, scratch: Path) -> None:
+        self.scratch = scratch
+        """A folder for whatever else is needed on the way; it goes when the renewal ends."""
+        self._file = partial(lake.file, layer, table)
+        self._moves: dict[Path, Path | None] = {}
+
+    def write(self, day: date | str, parts: Iterable[pa.Table]) -> None:
+        """Write a partition from tables of one schema, of which there is at least one.
+
+        The file's bytes depend on the rows and their order alone, not on where one table ends and
+        the next begins.
+        """
+        live = self._file(day)
+        pieces = iter(parts)
+        first = next(pieces)
+        new = self.scratch / live.name
+        # What is there already may be a link, whose bytes are not this one's to change.
+        new.unlink(missing_ok=True)
+        with pq.ParquetWriter(new, _bare(first).schema, compression="zstd") as file:
+            for group in _row_groups(chain([first], pieces)):
+                file.write_table(group, row_group_size=ROW_GROUP)
+        self._moves[live] = new
+
+    def link(self, day: date | str, file: Path) -> None:
+        """Let a partition share the bytes, and the stamp, of another file of the lake."""
+        live = self._file(day)
+        new = self.scratch / live.name
+        try:
+            os.link(file, new)
+        except OSError:
+            # Not every file system has links.
+            shutil.copy2(file, new)
+        self._moves[live] = new
+
+    def remove(self, day: date | str) -> None:
+        """Let there be no such partition."""
+        self._moves[self._file(day)] = None
+
+    def keep(self, day: date | str) -> None:
+        """Leave a partition as it is after all."""
+        self._moves.pop(self._file(day), None)
+
+    def is_unchanged(self, day: date | str) -> bool:
+        """Whether what was written equals what is there."""
+        live = self._file(day)
+        new = self._moves[live]
+        return new is not None and live.exists() and filecmp.cmp(new, live, shallow=False)
+
+    def stamp(self, day: date | str) -> int:
+        """The stamp of a partition that was written or linked."""
+        return (self.scratch / self._file(day).name).stat().st_mtime_ns
+
+    def set_stamp(self, day: date | str, stamp: int) -> None:
+        """Give a partition that was written the stamp of what it was made from."""
+        os.utime(self.scratch / self._file(day).name, ns=(stamp, stamp))
+
+    def show(self) -> None:
+        """Move every partition to its place, in the order in which they were written."""
+        _make_durable([new for new in self._moves.values() if new is not None])
+        for live, new in self._moves.items():
+            if new is None:
+                live.unlink(missing_ok=True)
+            else:
+                new.replace(live)
+        self._moves.clear()
+
+
+def _bare(rows: pa.Table) -> pa.Table:
+    return rows.replace_schema_metadata()
+
+
+def _row_groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables of ROW_GROUP rows, the last one with the rest; at least one."""
+    held: list[pa.Table] = []
+    count = 0
+    is_first = True
+    for part in parts:
+        held.append(_bare(part))
+        count += len(part)
+        while count >= ROW_GROUP:
+            rows = pa.concat_tables(held)
+            yield rows.slice(0, ROW_GROUP).combine_chunks()
+            held, count, is_first = [rows.slice(ROW_GROUP)], count - ROW_GROUP, False
+    if count or is_first:
+        yield pa.concat_tables(held).combine_chunks()
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """A hidden folder of this process's own; those that killed processes left are swept away."""
+    with _locked(folder):
+        for left in folder.glob(".new_*"):
+            with suppress(BlockingIOError, FileNotFoundError), _locked(left, fcntl.LOCK_NB):
+                shutil.rmtree(left)
+        mine = Path(tempfile.mkdtemp(dir=folder, prefix=".new_"))
+        held = ExitStack()
+        held.enter_context(_locked(mine))
+    with held:
+        try:
+            yield mine
+        finally:
+            shutil.rmtree(mine)
+
+
+@contextmanager
+def _locked(folder: Path, flags: int = 0) -> Iterator[None]:
+    """Hold a folder's lock; the system lets go of it when the process ends, however it ends."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | flags)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _make_durable(files: Sequence[Path]) -> None:

@@ -24,9 +24,13 @@ from models.dimension_gbm import TrainingParams
 from models.training import Cohort, Trained
 from models.training import train as train_model
 from pipeline.as_of import known_at_close
-from pipeline.contracts.check import TableCounts, gate_table, quarantine_table, quarantined_keys
-from pipeline.contracts.contract import Contract, Severity, load_contracts
+from pipeline.contracts.check import gate_table, in_order_of_reference
+from pipeline.contracts.contract import Contract, Severity
+from pipeline.contracts.data_docs import write_data_docs
 from pipeline.contracts.expectations import CheckResult
+from pipeline.contracts.facts import Batch
+from pipeline.contracts.judged import TableCounts, quarantine_table, quarantined_keys
+from pipeline.contracts.odcs import load_contracts
 from pipeline.contracts.schema import conform
 from pipeline.decisions.policy import Policy, load_policy
 from pipeline.decisions.tiers import asset_class_of, expected_loss_of, score_of, tier_of
@@ -107,7 +111,13 @@ def pull(settings: Settings, as_of: date) -> dict[str, int]:
     pulled = {}
     for contract in rooms.contracts.values():
         rows = pull_table(
-            source, contract, rooms.lake, as_of, settings.timezone, settings.lookback_days
+            source,
+            contract,
+            rooms.lake,
+            rooms.engine,
+            as_of,
+            settings.timezone,
+            settings.lookback_days,
         )
         if rows is not None:
             pulled[contract.table] = rows
@@ -129,23 +139,36 @@ def check(settings: Settings, as_of: date) -> dict[str, int]:
         for name, contract in rooms.contracts.items()
         if any(True for _ in rooms.lake.marks("landed", name))
     }
-    # All tables are judged before any is gated: references look at other tables' valid rows.
+    # All tables are judged before any is gated, and each after those that it refers to.
     counts = {
-        name: quarantine_table(contract, rooms.lake, rooms.engine, as_of)
-        for name, contract in present.items()
-    }
-    results = [
-        result
-        for name, contract in present.items()
-        for result in gate_table(
-            contract,
+        name: quarantine_table(
+            rooms.contracts[name],
             rooms.contracts,
-            counts[name],
             rooms.lake,
             rooms.engine,
             as_of,
-            settings.lookback_days,
+            settings.timezone,
         )
+        for name in in_order_of_reference(rooms.contracts)
+        if name in present
+    }
+    verdicts = {
+        name: gate_table(
+            Batch(
+                contract,
+                rooms.contracts,
+                counts[name],
+                rooms.lake,
+                rooms.engine,
+                as_of,
+                settings.lookback_days,
+            )
+        )
+        for name, contract in present.items()
+    }
+    write_data_docs(settings.data_docs, as_of, verdicts)
+    results = [
+        result for said in verdicts.values() for verdict in said for result in verdict.results
     ]
     rooms.lake.write(NIGHT, "checks", as_of, _checks_table(results, counts))
     rooms.lake.write(

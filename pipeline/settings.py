@@ -79,6 +79,11 @@ class Settings(BaseSettings):
         """Folder of the Parquet partitions."""
         return self.home / "lake"
 
+    @property
+    def data_docs(self) -> Path:
+        """Folder of Great Expectations' pages, a folder a night."""
+        return self.home / "data_docs"
+
 
 def _resolved(path: Path) -> Path:
     try:

@@ -1,8 +1,10 @@
-"""A contract as PostgreSQL: the table, its comments, and who may read it."""
+"""A contract as PostgreSQL: the tables that it asks for, with their comments."""
+
+from collections.abc import Sequence
 
 from psycopg import sql
 
-from pipeline.contracts.contract import Column, Contract
+from pipeline.contracts.contract import IS_DELETED, Column, Contract
 from pipeline.errors import RisklineError
 
 POSTGRES_TYPES = {
@@ -16,12 +18,58 @@ POSTGRES_TYPES = {
 
 
 def create_table(contract: Contract, schema: str) -> sql.Composed:
-    """Statements that create the contract's table where it is missing, with its comments."""
-    name = sql.Identifier(schema, contract.table)
-    parts: list[sql.Composable] = [_column(column, contract.table) for column in contract.columns]
+    """Statements that create the table of rows that keep the contract, where it is missing.
+
+    The key and what is required are constraints; a version that withdraws its row needs its key
+    alone, as in the row rules.
+
+    Args:
+        contract: of the table.
+        schema: the PostgreSQL schema that it goes to.
+
+    Raises:
+        RisklineError: a physical type is not one of those known.
+    """
+    parts: list[sql.Composable] = []
+    can_withdraw = IS_DELETED in contract.column_names
+    for column in contract.columns:
+        always = not can_withdraw or column.name in {*contract.key, IS_DELETED}
+        constraint = sql.SQL("")
+        if column.is_required and always:
+            constraint = sql.SQL(" NOT NULL")
+        parts.append(sql.SQL("{}{}").format(_column(column, contract.table), constraint))
+        if column.is_required and not always:
+            parts.append(
+                sql.SQL("CHECK ({} OR {} IS NOT NULL)").format(
+                    sql.Identifier(IS_DELETED), sql.Identifier(column.name)
+                )
+            )
     if contract.key:
         key = sql.SQL(", ").join(sql.Identifier(column) for column in contract.key)
         parts.append(sql.SQL("PRIMARY KEY ({})").format(key))
+    return _statements(contract, schema, parts)
+
+
+def create_landing_table(contract: Contract, schema: str) -> sql.Composed:
+    """Statements that create the table of rows as they come, where it is missing.
+
+    It has the contract's columns and types, and no constraint: a row that breaks its contract
+    must land before it can be quarantined with its reasons.
+
+    Args:
+        contract: of the table.
+        schema: the PostgreSQL schema that it goes to.
+
+    Raises:
+        RisklineError: a physical type is not one of those known.
+    """
+    return _statements(
+        contract, schema, [_column(column, contract.table) for column in contract.columns]
+    )
+
+
+def _statements(contract: Contract, schema: str, parts: Sequence[sql.Composable]) -> sql.Composed:
+    name = sql.Identifier(schema, contract.table)
     statements: list[sql.Composable] = [
         sql.SQL("CREATE TABLE IF NOT EXISTS {} ({})").format(name, sql.SQL(", ").join(parts)),
         sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(contract.description)),
@@ -43,8 +91,4 @@ def _column(column: Column, table: str) -> sql.Composed:
             f"contract of table {table}, column {column.name}: physicalType {kind} is not one of "
             f"{', '.join([*POSTGRES_TYPES.values(), 'json'])}"
         )
-    return sql.SQL("{} {}{}").format(
-        sql.Identifier(column.name),
-        sql.SQL(kind),
-        sql.SQL(" NOT NULL") if column.is_required else sql.SQL(""),
-    )
+    return sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(kind))

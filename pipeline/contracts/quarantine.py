@@ -1,16 +1,17 @@
 """Splits rows into those that keep their contract and those that break it, with every reason."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+import ibis
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.contracts.contract import Contract
 from pipeline.engines.base import Engine
 
-# No contract's column: their names begin with a letter.
+# No contract's columns: their names begin with a letter.
 REASONS = "_reasons"
+ROW = "_row"
 
 
 @dataclass(frozen=True)
@@ -36,28 +37,35 @@ def split(rows: pa.Table, contract: Contract, engine: Engine) -> Split:
         engine: runs the predicates, all in one pass.
 
     Returns:
-        Both sides, in the order of the key and then of all other columns.
+        Both sides, each in the order of ``rows``.
     """
-    table = engine.table(rows)
-    flags = {f"_broken_{i}": rule.is_broken(table) for i, rule in enumerate(contract.rules)}
-    order = [*contract.key, *(name for name in rows.column_names if name not in contract.key)]
-    judged = engine.to_arrow(table.mutate(**flags).order_by(order))
-    is_broken = pa.chunked_array([pa.repeat(False, len(judged))], type=pa.bool_())
-    for flag in flags:
-        is_broken = pc.or_(is_broken, judged.column(flag))
-    valid = judged.filter(pc.invert(is_broken)).select(rows.column_names)
-    broken = judged.filter(is_broken)
+    numbered = engine.table(rows.append_column(ROW, pa.array(np.arange(len(rows)))))
+    flags = {
+        f"_broken_{number}": rule.is_broken(numbered) for number, rule in enumerate(contract.rules)
+    }
+    judged = numbered.select(ROW, **flags)
+    # Only the broken ones come back: they are few, and the others are here already.
+    is_broken = ibis.or_(ibis.literal(False), *(judged[flag] for flag in flags))
+    broken = engine.to_arrow(judged.filter(is_broken).order_by(ROW))
+    place = broken.column(ROW).to_numpy()
+    is_valid = np.ones(len(rows), dtype=np.bool_)
+    is_valid[place] = False
     reasons = _reasons(broken.select(list(flags)), [rule.describe() for rule in contract.rules])
-    quarantined = broken.select(rows.column_names).append_column(
+    quarantined = rows.take(pa.array(place)).append_column(
         pa.field(REASONS, pa.list_(pa.string())), reasons
     )
-    return Split(valid.combine_chunks(), quarantined.combine_chunks())
+    valid = rows if len(place) == 0 else rows.filter(pa.array(is_valid))
+    return Split(valid, quarantined)
 
 
-def _reasons(flags: pa.Table, words: Sequence[str]) -> pa.Array:
-    columns = [column.to_pylist() for column in flags.columns]
-    rows = zip(*columns, strict=True) if columns else iter(())
-    return pa.array(
-        [[word for word, broken in zip(words, row, strict=True) if broken] for row in rows],
-        type=pa.list_(pa.string()),
-    )
+def _reasons(flags: pa.Table, words: list[str]) -> pa.Array:
+    """For each row the words of the flags that are set; few combinations ever occur."""
+    kind = pa.list_(pa.string())
+    if len(flags) == 0:
+        return pa.array([], kind)
+    matrix = np.column_stack([column.to_numpy() for column in flags.columns])
+    combinations, which = np.unique(matrix, axis=0, return_inverse=True)
+    said = [
+        [word for word, is_set in zip(words, row, strict=True) if is_set] for row in combinations
+    ]
+    return pa.array(said, kind).take(pa.array(which))

@@ -14,6 +14,10 @@ import ibis.expr.types as ir
 
 Bound = float | date
 
+UNCLEAN = "[\\x00-\\x1f\\x7f-\\x9f\N{REPLACEMENT CHARACTER}]"
+"""Control characters, tab and line break among them, and the mark of a letter that was lost when
+text was read in a wrong encoding: a regular expression that every engine reads alike."""
+
 
 class Rule(ABC):
     """A demand on one row, or on one row among the others of its batch."""
@@ -68,7 +72,7 @@ class OneOf(Rule):
     """The column, where it has a value, has one of a list."""
 
     column: str
-    values: tuple[str, ...]
+    values: tuple[str | int, ...]
 
     @property
     def name(self) -> str:
@@ -77,7 +81,8 @@ class OneOf(Rule):
 
     def describe(self) -> str:
         """The demand in words."""
-        return f"{self.column} must be one of {', '.join(self.values)}"
+        words = [str(v).lower() if isinstance(v, bool) else str(v) for v in self.values]
+        return f"{self.column} must be {'one of ' if len(words) > 1 else ''}{', '.join(words)}"
 
     def is_broken(self, rows: ir.Table) -> ir.BooleanValue:
         """True for each row that breaks the rule."""
@@ -110,9 +115,9 @@ class Within(Rule):
         parts = []
         if self.minimum is not None:
             least = "more than" if self.is_minimum_excluded else "at least"
-            parts.append(f"{least} {_plain(self.minimum)}")
+            parts.append(f"{least} {plain(self.minimum)}")
         if self.maximum is not None:
-            parts.append(f"at most {_plain(self.maximum)}")
+            parts.append(f"at most {plain(self.maximum)}")
         return f"{self.column} must be {' and '.join(parts)}"
 
     def is_broken(self, rows: ir.Table) -> ir.BooleanValue:
@@ -151,7 +156,7 @@ class LengthWithin(Rule):
 
     def describe(self) -> str:
         """The demand in words."""
-        return f"{self.column} must have {self.minimum} to {self.maximum} characters"
+        return f"{self.column} must have {self.minimum:,} to {self.maximum:,} characters"
 
     def is_broken(self, rows: ir.Table) -> ir.BooleanValue:
         """True for each row that breaks the rule."""
@@ -171,12 +176,85 @@ class LengthWithin(Rule):
 
 
 @dataclass(frozen=True)
+class CleanText(Rule):
+    """The text, where there is one, is free of control characters and of lost letters."""
+
+    column: str
+
+    @property
+    def name(self) -> str:
+        """A short name, unique within the contract."""
+        return f"{self.column}_clean"
+
+    def describe(self) -> str:
+        """The demand in words."""
+        return (
+            f"{self.column} must have no control characters, such as tabs or line breaks, and no "
+            "letters lost to a wrong encoding (U+FFFD)"
+        )
+
+    def is_broken(self, rows: ir.Table) -> ir.BooleanValue:
+        """True for each row that breaks the rule."""
+        return rows[self.column].re_search(UNCLEAN).fill_null(False)
+
+    def expectation(self) -> dict[str, Any]:
+        """The Great Expectations counterpart."""
+        return {
+            "type": "expect_column_values_to_not_match_regex",
+            "kwargs": {"column": self.column, "regex": UNCLEAN},
+        }
+
+
+@dataclass(frozen=True)
+class OfForm(Rule):
+    """The text, where there is one, is matched by a regular expression from end to end.
+
+    The expression is one of RE2, which DuckDB and pandas both use; Spark reads it alike.
+    """
+
+    column: str
+    pattern: str
+
+    @property
+    def name(self) -> str:
+        """A short name, unique within the contract."""
+        return f"{self.column}_form"
+
+    def describe(self) -> str:
+        """The demand in words."""
+        return f"{self.column} must have the form {self.pattern}"
+
+    @property
+    def _whole(self) -> str:
+        return rf"\A(?:{self.pattern})\z"
+
+    def is_broken(self, rows: ir.Table) -> ir.BooleanValue:
+        """True for each row that breaks the rule."""
+        return (~rows[self.column].re_search(self._whole)).fill_null(False)
+
+    def expectation(self) -> dict[str, Any]:
+        """The Great Expectations counterpart."""
+        return {
+            "type": "expect_column_values_to_match_regex",
+            "kwargs": {"column": self.column, "regex": self._whole},
+        }
+
+
+@dataclass(frozen=True)
 class NotBefore(Rule):
-    """The column, where both have a value, does not lie before another one."""
+    """The column, where both have a value, does not lie before another one, or is not less.
+
+    Attributes:
+        rule_name: the rule's name.
+        column: a date, an instant or a number.
+        other: a column of the same type.
+        is_time: whether the two are dates or instants; it changes the words alone.
+    """
 
     rule_name: str
     column: str
     other: str
+    is_time: bool = True
 
     @property
     def name(self) -> str:
@@ -185,7 +263,8 @@ class NotBefore(Rule):
 
     def describe(self) -> str:
         """The demand in words."""
-        return f"{self.column} must not lie before {self.other}"
+        words = "lie before" if self.is_time else "be less than"
+        return f"{self.column} must not {words} {self.other}"
 
     def is_broken(self, rows: ir.Table) -> ir.BooleanValue:
         """True for each row that breaks the rule."""
@@ -282,5 +361,8 @@ def _has_value(column: ir.Column) -> ir.BooleanValue:
     return has_value
 
 
-def _plain(bound: Bound) -> str:
-    return bound.isoformat() if isinstance(bound, date) else f"{bound:g}"
+def plain(value: float | date) -> str:
+    """A number or a date in full, as people write it: 1,000,000 and not 1e+06."""
+    if isinstance(value, date):
+        return value.isoformat()
+    return f"{int(value):,}" if float(value).is_integer() else f"{value:,}"

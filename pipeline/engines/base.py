@@ -1,6 +1,6 @@
 """What the pipeline asks of an engine."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -23,8 +23,13 @@ class Engine(Protocol):
         """An Ibis table over Parquet files that all have ``schema``; of no rows without files."""
         ...
 
-    def count_rows(self, files: Sequence[Path]) -> int:
-        """Rows in Parquet files, from their footers alone."""
+    def sorted_batches(
+        self, file: Path, order: Sequence[str], scratch: Path
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows of a Parquet file in the order of some columns, nulls first.
+
+        Memory is bounded whatever the file's size: what does not fit waits in ``scratch``.
+        """
         ...
 
     def to_arrow(self, expression: ir.Table) -> pa.Table:

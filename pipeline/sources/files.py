@@ -1,13 +1,13 @@
 """A folder of Parquet or CSV files as a source."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.contracts.contract import KNOWN_AT, Contract
+from pipeline.contracts.contract import Contract
 from pipeline.engines.base import EngineError
 from pipeline.engines.duckdb import query_folder, tables_in
 from pipeline.errors import RisklineError
@@ -25,7 +25,9 @@ class FolderSource:
         """Whether there is a file or a query file of that name."""
         return query_file(table, self.queries) is not None or table in tables_in(self.folder)
 
-    def read(self, contract: Contract, since: datetime | None, until: datetime) -> pa.Table:
+    def read(
+        self, contract: Contract, since: datetime | None, until: datetime
+    ) -> Iterator[pa.RecordBatch]:
         """Rows with since <= known_at < until, and the rows without any known_at.
 
         Raises:
@@ -43,16 +45,12 @@ class FolderSource:
         if since is not None:
             parameters["since"] = since
         try:
-            return query_folder(self.folder, sql, parameters, self._csv_types(contract))
+            yield from query_folder(self.folder, sql, parameters, self._csv_types(contract))
         except EngineError as error:
-            raise failure(table, self.queries, error) from error
+            raise failure(table, self.queries, error, "correct the file") from error
 
     def _csv_types(self, contract: Contract) -> Mapping[str, pa.Schema]:
         if query_file(contract.table, self.queries) is not None:
             return {}
-        # A CSV file has no types, and the long number of an account is not to become a float;
-        # known_at is compared before anything else looks at the rows.
-        fixed = [
-            c.arrow_field for c in contract.columns if c.type == "string" or c.name == KNOWN_AT
-        ]
-        return {contract.table: pa.schema(fixed)}
+        # A CSV file has no types: the long number of an account is not to become a float.
+        return {contract.table: contract.arrow_schema}

@@ -1,5 +1,6 @@
 """A PostgreSQL database as a source, read by ADBC."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -29,7 +30,9 @@ class PostgresSource:
             row = cursor.fetchone()
         return bool(row and row[0])
 
-    def read(self, contract: Contract, since: datetime | None, until: datetime) -> pa.Table:
+    def read(
+        self, contract: Contract, since: datetime | None, until: datetime
+    ) -> Iterator[pa.RecordBatch]:
         """Rows with since <= known_at < until, and the rows without any known_at.
 
         Raises:
@@ -44,7 +47,10 @@ class PostgresSource:
         with self._connect() as connection, connection.cursor() as cursor:
             try:
                 cursor.execute(sql)
-                return _with_numbers(cursor.fetch_arrow_table(), contract)
+                reader = cursor.fetch_record_batch()
+                yield _with_numbers(pa.RecordBatch.from_pylist([], reader.schema), contract)
+                for batch in reader:
+                    yield _with_numbers(batch, contract)
             except (adbc_driver_manager.Error, pa.ArrowException) as error:
                 raise failure(contract.table, self.queries, error) from error
 
@@ -63,7 +69,7 @@ class PostgresSource:
         return connection
 
 
-def _with_numbers(rows: pa.Table, contract: Contract) -> pa.Table:
+def _with_numbers(rows: pa.RecordBatch, contract: Contract) -> pa.RecordBatch:
     """Rows with columns of the type numeric as numbers, or as text where the contract says so.
 
     The driver delivers them as text of a type of its own, for no Arrow type holds all of them.

@@ -1,26 +1,33 @@
 """Pulls what became known into the lake, a partition a day on which rows became known."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import chain, groupby
+from operator import itemgetter
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from pipeline.business_day import close_of, start_of
-from pipeline.contracts.contract import FIRST_DAY, KNOWN_AT, Contract
+from pipeline.contracts.contract import FIRST_DAY, KNOWN_AT, LAST_DAY, Contract
 from pipeline.contracts.schema import conform
+from pipeline.engines.base import Engine
 from pipeline.errors import RisklineError
 from pipeline.lake import UNDATED, Lake, runs_of
 from pipeline.sources.source import Source
 
 LANDED = "landed"
+DAY = "_day"
 
 
 def pull_table(
     source: Source,
     contract: Contract,
     lake: Lake,
+    engine: Engine,
     as_of: date,
     timezone: ZoneInfo,
     lookback_days: int,
@@ -28,10 +35,11 @@ def pull_table(
     """Land what one table has learnt since the last pull, and again the days before for late rows.
 
     The first pull lands the whole past. A day's partition depends on the source alone, not on
-    which pull wrote it, so pulls of many nights may run side by side and in any order.
+    which pull wrote it, so pulls of many nights may run side by side and in any order. Memory is
+    bounded whatever the table's size: rows wait on disk, and pass through in order.
 
     Returns:
-        Rows pulled, or None where the table is optional and the source does not have it.
+        Rows pulled, or None where the table is optional and the source has never had it.
 
     Raises:
         RisklineError: a required table is missing, or its rows do not fit the contract.
@@ -41,36 +49,45 @@ def pull_table(
             f"contract of table {contract.table}: a source's contract needs the required columns "
             "known_at (timestamp, in the primary key) and is_deleted (boolean)"
         )
-    if not source.has(contract.table) and contract.is_optional:
-        return None
     through = max(lake.marks(LANDED, contract.table), default=None)
+    if contract.is_optional and not source.has(contract.table):
+        if through is None:
+            return None
+        folder = lake.folder(LANDED, contract.table)
+        raise RisklineError(
+            f"table {contract.table} was pulled before and is not in the source any more; bring it "
+            f"back, or move {folder} away to go on without it"
+        )
     first = None
     if through is not None:
         first = min(through + timedelta(days=1), as_of) - timedelta(days=lookback_days)
     since = None if first is None else start_of(first, timezone)
-    pulled = source.read(contract, since, close_of(as_of, timezone))
-    rows = conform(pulled, contract)
-    if first is None and len(rows) == 0 and not contract.is_optional:
-        raise RisklineError(
-            f"table {contract.table} has no row known by {as_of}; check the source, or run a "
-            "later night"
-        )
-    parts = dict(_by_known_day(rows, contract, timezone))
-    # A day whose rows have gone from the source is emptied, so that a pull of it is repeatable.
-    before: set[date | str] = {UNDATED, *_days_between(lake, contract.table, first, as_of)}
-    for day in before - parts.keys():
-        if lake.exists(LANDED, contract.table, day):
-            parts[day] = rows.slice(0, 0)
-    # An unchanged day keeps its file, and with it the work done on it.
-    changed = [
-        (day, part)
-        for day, part in parts.items()
-        if not lake.exists(LANDED, contract.table, day)
-        or not lake.read(LANDED, contract.table, day).equals(part)
-    ]
-    lake.write_all(LANDED, contract.table, changed)
+    with lake.renewal(LANDED, contract.table) as new:
+        staged = new.scratch / "staged"
+        batches = source.read(contract, since, close_of(as_of, timezone))
+        pulled = _stage(batches, contract, timezone, staged)
+        if first is None and pulled == 0 and not contract.is_optional:
+            raise RisklineError(
+                f"table {contract.table} has no row known by {as_of}; check the source, or run a "
+                "later night"
+            )
+        # A day whose rows have gone from the source is emptied, so that a pull of it is repeatable.
+        gone: set[date | str] = {UNDATED, *_days_between(lake, contract.table, first, as_of)}
+        rows = engine.sorted_batches(staged, [DAY, *_total_order(contract)], new.scratch)
+        for day, parts in _by_day(rows):
+            new.write(day, parts)
+            gone.discard(day)
+            # An unchanged day keeps its file, and with it the work done on it.
+            if new.is_unchanged(day):
+                new.keep(day)
+        for day in gone:
+            if lake.exists(LANDED, contract.table, day) and lake.count(
+                LANDED, contract.table, [day]
+            ):
+                new.write(day, [contract.arrow_schema.empty_table()])
+        staged.unlink()
     lake.mark(LANDED, contract.table, as_of)
-    return len(rows)
+    return pulled
 
 
 def _days_between(lake: Lake, table: str, first: date | None, last: date) -> list[date]:
@@ -79,23 +96,51 @@ def _days_between(lake: Lake, table: str, first: date | None, last: date) -> lis
     ]
 
 
-def _by_known_day(
-    rows: pa.Table, contract: Contract, timezone: ZoneInfo
-) -> Iterator[tuple[date | str, pa.Table]]:
-    """Parts of equal known day, each in the order of the key and then of all other columns.
+def _total_order(contract: Contract) -> list[str]:
+    """The key and then all other columns: no two rows that differ are equal in it."""
+    rest = (name for name in contract.column_names if name not in contract.key)
+    return [*contract.key, *rest]
 
-    Rows without a known_at, or with one before calendars, are undated; quarantine awaits them.
+
+def _stage(
+    batches: Iterable[pa.RecordBatch], contract: Contract, timezone: ZoneInfo, file: Path
+) -> int:
+    """Write what the source delivers to one file, in the contract's shape and with its days.
+
+    Returns:
+        Rows written.
     """
-    if len(rows) == 0:
-        return
+    schema = contract.arrow_schema.append(pa.field(DAY, pa.date32()))
+    pulled = 0
+    with pq.ParquetWriter(file, schema, compression="lz4") as staged:
+        for batch in batches:
+            rows = conform(pa.Table.from_batches([batch]), contract)
+            if len(rows):
+                staged.write_table(rows.append_column(DAY, _known_day(rows, timezone)))
+                pulled += len(rows)
+    return pulled
+
+
+def _known_day(rows: pa.Table, timezone: ZoneInfo) -> pa.ChunkedArray:
+    """The bank's day of each known_at; null without one, or with one beyond calendars.
+
+    Such rows are undated; quarantine awaits them.
+    """
     known_at = rows.column(KNOWN_AT)
-    first = pa.scalar(datetime.combine(FIRST_DAY, time.min, UTC), known_at.type)
-    known_at = pc.if_else(pc.less(known_at, first), pa.scalar(None, known_at.type), known_at)
-    local = pc.local_timestamp(known_at.cast(pa.timestamp("us", timezone.key)))
-    day = local.cast(pa.date32(), safe=False)
-    order = [*contract.key, *(name for name in rows.column_names if name not in contract.key)]
-    ordered = rows.append_column("_day", day).sort_by(
-        [("_day", "ascending"), *((name, "ascending") for name in order)]
+    first, last = (
+        pa.scalar(datetime.combine(day, time.min, UTC), known_at.type)
+        for day in (FIRST_DAY, LAST_DAY)
     )
-    for value, part in runs_of(ordered, "_day"):
-        yield (UNDATED if value is None else value), part
+    is_beyond = pc.or_(pc.less(known_at, first), pc.greater(known_at, last))
+    known_at = pc.if_else(is_beyond, pa.scalar(None, known_at.type), known_at)
+    local = pc.local_timestamp(known_at.cast(pa.timestamp("us", timezone.key)))
+    return local.cast(pa.date32(), safe=False)
+
+
+def _by_day(
+    batches: Iterable[pa.RecordBatch],
+) -> Iterator[tuple[date | str, Iterator[pa.Table]]]:
+    """Each day in turn with its rows, which may stretch over many batches."""
+    runs = chain.from_iterable(runs_of(pa.Table.from_batches([batch]), DAY) for batch in batches)
+    for day, pieces in groupby(runs, key=itemgetter(0)):
+        yield (UNDATED if day is None else day), (rows for _, rows in pieces)

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from pipeline.contracts.contract import FIRST_DAY
+from pipeline.contracts.contract import FIRST_DAY, LAST_DAY
 from pipeline.errors import RisklineError
 
 
@@ -18,8 +18,8 @@ def query_file(table: str, queries: Path | None) -> Path | None:
 def selection(table: str, queries: Path | None, condition: str) -> str:
     """The SELECT that gives a table's rows under a condition on known_at.
 
-    A row without known_at, or with one before calendars, is always given: it has to reach
-    quarantine, not vanish.
+    A row without known_at, or with one beyond calendars, is always given: it has to reach
+    quarantine, not wait for a night that never comes.
 
     Raises:
         RisklineError: the query file cannot be read.
@@ -32,7 +32,8 @@ def selection(table: str, queries: Path | None, condition: str) -> str:
             inner = file.read_text(encoding="utf-8").strip().rstrip(";")
         except (OSError, UnicodeDecodeError) as error:
             raise RisklineError(f"query file {file} cannot be read: {error}") from error
-    undated = f"known_at IS NULL OR known_at < TIMESTAMPTZ '{FIRST_DAY} 00:00:00+00'"
+    first, last = (f"TIMESTAMPTZ '{day} 00:00:00+00'" for day in (FIRST_DAY, LAST_DAY))
+    undated = f"known_at IS NULL OR known_at < {first} OR known_at > {last}"
     # The line break keeps a query's closing comment from swallowing the bracket.
     return (
         f"SELECT * FROM (\n{inner}\n) AS pulled "  # noqa: S608 - the lender's own query
@@ -47,13 +48,15 @@ def without_values(words: str) -> str:
     return " ".join(text.split())[:300]
 
 
-def failure(table: str, queries: Path | None, error: Exception) -> RisklineError:
+def failure(
+    table: str, queries: Path | None, error: Exception, remedy: str = "supply it"
+) -> RisklineError:
     """One line for a table that could not be read, naming the query file where there is one."""
     reason = without_values(str(error))
     file = query_file(table, queries)
     if file is None:
         return RisklineError(
-            f"table {table} cannot be read from the source: {reason}; supply it, or give a query "
+            f"table {table} cannot be read from the source: {reason}; {remedy}, or give a query "
             f"file {table}.sql"
         )
     return RisklineError(f"table {table}: query file {file.name} fails: {reason}; correct it")

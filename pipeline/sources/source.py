@@ -1,5 +1,6 @@
 """A source of tables, whichever kind it is, and how one is opened from its URL."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -27,10 +28,13 @@ class Source(Protocol):
         """Whether the source holds the table, by itself or by a query file."""
         ...
 
-    def read(self, contract: Contract, since: datetime | None, until: datetime) -> pa.Table:
+    def read(
+        self, contract: Contract, since: datetime | None, until: datetime
+    ) -> Iterator[pa.RecordBatch]:
         """Rows with since <= known_at < until, and the rows without any known_at.
 
-        Columns and types are the source's own, as far as it knows types.
+        Columns and types are the source's own, as far as it knows types. The first batch may
+        have no rows: it shows the columns.
 
         Raises:
             RisklineError: the source cannot be reached or the table cannot be read.

@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 
 from pipeline.as_of import Known, latest_versions
 from pipeline.business_day import close_of
-from pipeline.contracts.check import quarantine_table
-from pipeline.contracts.contract import Contract, load_contracts
+from pipeline.contracts.check import in_order_of_reference
+from pipeline.contracts.contract import Contract
+from pipeline.contracts.judged import quarantine_table
+from pipeline.contracts.odcs import load_contracts
 from pipeline.contracts.quarantine import split
 from pipeline.engines.base import Engine
 from pipeline.engines.duckdb import DuckDBEngine
@@ -184,10 +186,12 @@ class _Bank:
 
     def pulls(self, as_of: date) -> None:
         source = open_source(str(self.folder), None)
-        for contract in CONTRACTS.values():
-            if pq.read_metadata(self.folder / f"{contract.table}.parquet").num_rows:
-                pull_table(source, contract, self.lake, as_of, UTC_ZONE, lookback_days=3)
-                quarantine_table(contract, self.lake, self.engine, as_of)
+        for table in in_order_of_reference(CONTRACTS):
+            file = self.folder / f"{table}.parquet"
+            if file.exists() and pq.read_metadata(file).num_rows:
+                contract, lake, engine = CONTRACTS[table], self.lake, self.engine
+                pull_table(source, contract, lake, engine, as_of, UTC_ZONE, lookback_days=3)
+                quarantine_table(contract, CONTRACTS, lake, engine, as_of, UTC_ZONE)
 
     def features(self, day: date) -> pa.Table:
         return build_partition(CONTRACTS, self.lake, self.engine, day, UTC_ZONE)

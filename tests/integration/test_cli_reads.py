@@ -12,7 +12,7 @@ import psycopg
 import pyarrow as pa
 import pytest
 
-from pipeline.contracts.contract import load_contracts
+from pipeline.contracts.odcs import load_contracts
 from pipeline.contracts.schema import conform
 from pipeline.settings import REPOSITORY
 from pipeline.warehouse.publish import publish

@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.as_of import Known, latest_versions
 from pipeline.business_day import close_of
-from pipeline.contracts.contract import load_contracts
+from pipeline.contracts.odcs import load_contracts
 from pipeline.engines.duckdb import DuckDBEngine
 from pipeline.features.build import build_features, features_schema
 from pipeline.settings import REPOSITORY

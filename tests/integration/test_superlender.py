@@ -21,7 +21,8 @@ from models.baselines import baseline_probabilities
 from models.dimension_gbm import TrainingParams
 from models.evaluation import bootstrap_auc
 from pipeline import nightly
-from pipeline.contracts.check import quarantine_table
+from pipeline.contracts.check import in_order_of_reference
+from pipeline.contracts.judged import quarantine_table
 from pipeline.decisions.policy import load_policy
 from pipeline.features.cohorts import build_partition
 from pipeline.features.registry import monotone_by_name, names_by_dimension
@@ -79,8 +80,15 @@ def test_every_row_lands_and_goes_to_one_side(lender: Lender) -> None:
     nightly.check(lender.settings, LAST_DAY)
     rooms = Rooms(lender.settings)
     counts = {
-        name: quarantine_table(contract, rooms.lake, rooms.engine, LAST_DAY)
-        for name, contract in rooms.contracts.items()
+        name: quarantine_table(
+            rooms.contracts[name],
+            rooms.contracts,
+            rooms.lake,
+            rooms.engine,
+            LAST_DAY,
+            lender.settings.timezone,
+        )
+        for name in in_order_of_reference(rooms.contracts)
     }
     people = rows_of("traindemographics", "testdemographics")
     closed = rows_of("trainprevloans", "testprevloans")
@@ -160,8 +168,11 @@ def test_later_rows_change_no_feature(lender: Lender, tmp_path: Path) -> None:
             forgery = _forge(rows, contract.entity_key, known_at)
             forged.write("landed", contract.table, later, forgery)
     for lake in (honest, forged):
-        for contract in rooms.contracts.values():
-            quarantine_table(contract, lake, rooms.engine, LAST_DAY)
+        for name in in_order_of_reference(rooms.contracts):
+            contract = rooms.contracts[name]
+            quarantine_table(
+                contract, rooms.contracts, lake, rooms.engine, LAST_DAY, settings.timezone
+            )
     for mine, theirs in zip(features(honest), features(forged), strict=True):
         assert mine.equals(theirs)
     # The forgery is no blank: the day after sees it.

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from pipeline.as_of import Known
-from pipeline.contracts.contract import IS_DELETED, KNOWN_AT, Contract, load_contracts
+from pipeline.contracts.contract import IS_DELETED, KNOWN_AT, Contract
+from pipeline.contracts.odcs import load_contracts
 from pipeline.engines.base import Engine
 from pipeline.engines.duckdb import DuckDBEngine
 from pipeline.features.build import build_features

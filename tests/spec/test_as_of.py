@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.as_of import Known, known_at_close
-from pipeline.contracts.check import quarantine_table
+from pipeline.contracts.check import in_order_of_reference
 from pipeline.contracts.contract import Contract
+from pipeline.contracts.judged import quarantine_table
 from pipeline.engines.base import Engine
 from pipeline.lake import Lake
 from pipeline.sources.pull import pull_table
@@ -38,10 +39,13 @@ class Bank:
 
     def pulls(self, as_of: date, timezone: ZoneInfo) -> None:
         source = open_source(str(self.source), None)
-        for contract in self.contracts.values():
-            if source.has(contract.table):
-                pull_table(source, contract, self.lake, as_of, timezone, lookback_days=3)
-                quarantine_table(contract, self.lake, self.engine, as_of)
+        for table in in_order_of_reference(self.contracts):
+            contract = self.contracts[table]
+            if source.has(table):
+                pull_table(
+                    source, contract, self.lake, self.engine, as_of, timezone, lookback_days=3
+                )
+                quarantine_table(contract, self.contracts, self.lake, self.engine, as_of, timezone)
 
     def knows(self, as_of: date, timezone: ZoneInfo = UTC) -> Known:
         return known_at_close(self.contracts, self.lake, self.engine, as_of, timezone)

@@ -8,7 +8,8 @@ import ibis.expr.operations as ops
 import pytest
 
 from pipeline.as_of import Known
-from pipeline.contracts.contract import IS_DELETED, KNOWN_AT, load_contracts
+from pipeline.contracts.contract import IS_DELETED, KNOWN_AT
+from pipeline.contracts.odcs import load_contracts
 from pipeline.features import registry
 from pipeline.features.build import CUSTOMER_ID, features_schema
 from pipeline.features.declaration import Dimension, Feature, Frame, Risk, feature

@@ -1,10 +1,14 @@
 """Partitions are whole or not there, and a lake is of one source."""
 
+import signal
+import subprocess
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import RisklineError
@@ -27,20 +31,24 @@ def test_a_partition_reads_back_as_written(tmp_path: Path) -> None:
 
 def test_the_same_rows_are_the_same_bytes(tmp_path: Path) -> None:
     one, two = Lake(tmp_path / "one"), Lake(tmp_path / "two")
-    first = one.write("landed", "loans", DAY, ROWS)
-    second = two.write("landed", "loans", DAY, pa.concat_tables([ROWS]).combine_chunks())
-    assert first.read_bytes() == second.read_bytes()
+    one.write("landed", "loans", DAY, ROWS)
+    with two.renewal("landed", "loans") as new:
+        new.write(DAY, (ROWS.slice(n, 1) for n in range(len(ROWS))))
+    files = [lake.file("landed", "loans", DAY) for lake in (one, two)]
+    assert files[0].read_bytes() == files[1].read_bytes()
 
 
 def test_nothing_is_left_of_a_write_that_fails(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     lake.write("landed", "loans", DAY, ROWS)
 
-    def parts() -> "list[tuple[date, pa.Table]]":
-        return [(DAY, ROWS.slice(0, 1)), (date(2024, 3, 1), "not a table")]
+    def renew() -> None:
+        with lake.renewal("landed", "loans") as new:
+            new.write(DAY, [ROWS.slice(0, 1)])
+            raise OSError("the disk is full")
 
-    with pytest.raises(AttributeError):
-        lake.write_all("landed", "loans", parts())
+    with pytest.raises(OSError, match="full"):
+        renew()
     assert lake.read("landed", "loans", DAY).equals(ROWS)
     assert sorted(p.name for p in (tmp_path / "landed" / "loans").iterdir()) == [f"{DAY}.parquet"]
 
@@ -84,3 +92,44 @@ def test_runs_of_gives_each_value_its_rows() -> None:
     found = {value: part.column("a").to_pylist() for value, part in runs_of(rows, "day")}
     assert found == {None: [0], 1: [1, 2], 3: [3]}
     assert list(runs_of(rows.slice(0, 0), "day")) == []
+
+
+DIES = """
+import os, signal, sys
+from datetime import date
+from pathlib import Path
+from pipeline.lake import Lake
+with Lake(Path(sys.argv[1])).renewal("landed", "loans") as new:
+    (new.scratch / "half").write_text("half a file")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_left_is_swept_away(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    killed = subprocess.run([sys.executable, "-c", DIES, str(tmp_path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.glob("landed/loans/.new_*/half"))) == 1
+    with lake.renewal("landed", "loans") as living:
+        # Another writer at work, in this process or another, is left alone.
+        lake.write("landed", "loans", DAY, ROWS)
+        living.write(date(2024, 3, 1), [ROWS])
+    assert not list(tmp_path.glob("landed/loans/.new_*"))
+    assert lake.days("landed", "loans") == [DAY, date(2024, 3, 1)]
+
+
+def test_large_partitions_have_the_same_bytes_however_they_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.lake.ROW_GROUP", 10)
+    rows = pa.table({"n": range(47)})
+    found = set()
+    for step in (1, 7, 10, 25, 47):
+        lake = Lake(tmp_path / str(step))
+        with lake.renewal("landed", "loans") as new:
+            new.write(DAY, (rows.slice(n, step) for n in range(0, 47, step)))
+        file = lake.file("landed", "loans", DAY)
+        assert lake.read("landed", "loans", DAY).equals(rows)
+        assert pq.read_metadata(file).num_row_groups == 5
+        found.add(file.read_bytes())
+    assert len(found) == 1

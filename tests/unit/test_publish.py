@@ -22,7 +22,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.contracts.contract import Contract, load_contracts
+from pipeline.contracts.contract import Contract
+from pipeline.contracts.odcs import load_contracts
 from pipeline.contracts.schema import conform
 from pipeline.errors import RisklineError, UnreachableError
 from pipeline.settings import REPOSITORY

@@ -17,8 +17,14 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import csv
 
-from pipeline.contracts.check import quarantine_table, quarantined_keys, valid_rows
-from pipeline.contracts.contract import Column, Contract, load_contract
+from pipeline.contracts.contract import Column, Contract
+from pipeline.contracts.judged import (
+    TableCounts,
+    quarantine_table,
+    quarantined_keys,
+    valid_rows,
+)
+from pipeline.contracts.odcs import load_contracts
 from pipeline.engines.duckdb import DuckDBEngine
 from pipeline.errors import RisklineError, UnreachableError
 from pipeline.lake import UNDATED, Lake
@@ -28,8 +34,8 @@ from pipeline.sources.source import open_source
 from pipeline.warehouse.server import Server
 
 REPOSITORY = Path(__file__).parents[2]
-FILE = REPOSITORY / "data_contracts" / "sources" / "repayments.odcs.yaml"
-CONTRACT = load_contract(FILE)
+CONTRACTS = load_contracts(REPOSITORY / "data_contracts" / "sources")
+CONTRACT = CONTRACTS["repayments"]
 FIRST, LAST = date(2024, 3, 1), date(2024, 3, 20)
 MARCH_10 = date(2024, 3, 10)
 
@@ -74,8 +80,12 @@ def in_lake(root: Path, as_of: date, url: str, zone: str = "UTC", lookback_days:
     """A lake after a pull."""
     lake = Lake(root)
     source = open_source(url, None)
-    pull_table(source, CONTRACT, lake, as_of, ZoneInfo(zone), lookback_days)
+    pull_table(source, CONTRACT, lake, DuckDBEngine(1), as_of, ZoneInfo(zone), lookback_days)
     return lake
+
+
+def judged(lake: Lake, as_of: date) -> TableCounts:
+    return quarantine_table(CONTRACT, CONTRACTS, lake, DuckDBEngine(1), as_of, ZoneInfo("UTC"))
 
 
 def partitions(lake: Lake) -> Iterator[Path]:
@@ -291,7 +301,7 @@ def test_a_row_never_known_reaches_quarantine(tmp_path: Path, bank: str) -> None
     assert lake.read("landed", "repayments", UNDATED).num_rows == 3
 
     engine = DuckDBEngine(1)
-    counts = quarantine_table(CONTRACT, lake, engine, MARCH_10)
+    counts = judged(lake, MARCH_10)
     found = quarantined_keys(CONTRACT, lake, engine, MARCH_10).to_pylist()
 
     assert (counts.landed, counts.valid, counts.quarantined) == (43, 40, 3)
@@ -404,16 +414,19 @@ def test_a_csv_with_a_header_only_has_no_rows(tmp_path: Path) -> None:
         in_lake(tmp_path / "lake", MARCH_10, url)
     optional = replace(CONTRACT, is_optional=True)
     source, lake = open_source(url, None), Lake(tmp_path / "lake")
-    assert pull_table(source, optional, lake, MARCH_10, ZoneInfo("UTC"), 3) == 0
+    assert pull_table(source, optional, lake, DuckDBEngine(1), MARCH_10, ZoneInfo("UTC"), 3) == 0
 
 
 def test_a_table_that_is_missing(tmp_path: Path, bank: str) -> None:
     optional = replace(CONTRACT, is_optional=True)
     for url in (str(tmp_path), bank):
         source, lake = open_source(url, None), Lake(tmp_path / "lake")
-        assert pull_table(source, optional, lake, MARCH_10, ZoneInfo("UTC"), 3) is None
+        assert (
+            pull_table(source, optional, lake, DuckDBEngine(1), MARCH_10, ZoneInfo("UTC"), 3)
+            is None
+        )
         with pytest.raises(RisklineError, match=r"table repayments.*query file repayments\.sql"):
-            pull_table(source, CONTRACT, lake, MARCH_10, ZoneInfo("UTC"), 3)
+            pull_table(source, CONTRACT, lake, DuckDBEngine(1), MARCH_10, ZoneInfo("UTC"), 3)
     assert list(lake.marks("landed", "repayments")) == []
 
 
@@ -429,7 +442,15 @@ def test_a_contract_without_versions_cannot_be_pulled(tmp_path: Path) -> None:
     ]
     for contract in unversioned:
         with pytest.raises(RisklineError, match=r"contract of table repayments: .*known_at"):
-            pull_table(open_source(url, None), contract, Lake(tmp_path), LAST, ZoneInfo("UTC"), 3)
+            pull_table(
+                open_source(url, None),
+                contract,
+                Lake(tmp_path),
+                DuckDBEngine(1),
+                LAST,
+                ZoneInfo("UTC"),
+                3,
+            )
 
 
 def _dated(name: str) -> Column:
@@ -463,7 +484,7 @@ def test_a_query_file_builds_the_table(tmp_path: Path, bank: str) -> None:
     lakes = [Lake(tmp_path / f"lake_{number}") for number in range(3)]
     for url, lake in zip(urls, lakes, strict=True):
         source = open_source(url, queries)
-        assert pull_table(source, CONTRACT, lake, LAST, ZoneInfo("UTC"), 3) == 2
+        assert pull_table(source, CONTRACT, lake, DuckDBEngine(1), LAST, ZoneInfo("UTC"), 3) == 2
     with psycopg.connect(bank) as connection:
         connection.execute("DROP TABLE instalments")
     assert files(lakes[0]) == files(lakes[1]) == files(lakes[2])
@@ -500,6 +521,19 @@ def test_a_database_that_does_not_answer_is_named_by_its_setting(url: str) -> No
     assert "hunter2" not in str(refused.value)
 
 
+def test_an_optional_table_that_has_gone_is_not_taken_for_one_that_never_was(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "source"
+    source = open_source(as_parquet(instalments(), folder), None)
+    lake, optional = Lake(tmp_path / "lake"), replace(CONTRACT, is_optional=True)
+    pull_table(source, optional, lake, DuckDBEngine(1), MARCH_10, ZoneInfo("UTC"), 3)
+    (folder / "repayments.parquet").unlink()
+    with pytest.raises(RisklineError, match=r"was pulled before and is not in the source any more"):
+        pull_table(source, optional, lake, DuckDBEngine(1), LAST, ZoneInfo("UTC"), 3)
+    assert sum(rows_by_day(lake).values()) == 40
+
+
 def test_the_lake_keeps_to_its_own_folders(tmp_path: Path) -> None:
     places: list[tuple[str, str, date | str]] = [
         ("..", "repayments", FIRST),
@@ -516,5 +550,5 @@ def test_the_lake_keeps_to_its_own_folders(tmp_path: Path) -> None:
 def test_a_lake_lies_in_any_folder(tmp_path: Path) -> None:
     root = tmp_path / "it's [a] lake * of 100 %"
     lake = in_lake(root, LAST, as_parquet(instalments(), tmp_path / "s[1]*"))
-    counts = quarantine_table(CONTRACT, lake, DuckDBEngine(1), LAST)
+    counts = judged(lake, LAST)
     assert (counts.landed, counts.valid) == (80, 80)

@@ -2,12 +2,13 @@
 
 from datetime import UTC, date, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
 
-from pipeline.contracts.check import quarantine_table
-from pipeline.contracts.contract import load_contracts
+from pipeline.contracts.judged import quarantine_table
+from pipeline.contracts.odcs import load_contracts
 from pipeline.contracts.quarantine import split
 from pipeline.engines.duckdb import DuckDBEngine
 from pipeline.errors import RisklineError
@@ -18,6 +19,7 @@ from pipeline.sources.source import name_of
 
 CONTRACTS = load_contracts(REPOSITORY / "data_contracts" / "sources")
 DAY = date(2024, 3, 1)
+UTC_ZONE = ZoneInfo("UTC")
 
 
 @pytest.mark.parametrize(
@@ -83,8 +85,9 @@ def test_rows_landed_under_a_contract_with_fewer_columns_are_named(tmp_path: Pat
     rows = contract.arrow_schema.empty_table()
     lake.write("landed", "loans", DAY, rows.drop_columns(["purpose"]))
     with pytest.raises(RisklineError, match=r"lack the column purpose; move .* away"):
-        quarantine_table(contract, lake, engine, DAY)
+        quarantine_table(contract, CONTRACTS, lake, engine, DAY, UTC_ZONE)
     # A column more, or another order, is no obstacle.
     shuffled = rows.select([*reversed(rows.column_names)])
     lake.write("landed", "loans", DAY, shuffled.append_column("more", pa.array([], pa.int64())))
-    assert quarantine_table(contract, lake, engine, DAY).landed == 0
+    counts = quarantine_table(contract, CONTRACTS, lake, engine, DAY, UTC_ZONE)
+    assert counts.landed == 0

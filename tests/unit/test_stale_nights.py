@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from pipeline.contracts.contract import load_contracts
+from pipeline.contracts.odcs import load_contracts
 from pipeline.settings import REPOSITORY
 from pipeline.warehouse.schema import ensure_schema
 from pipeline.warehouse.server import Server

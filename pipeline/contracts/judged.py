@@ -1,0 +1,197 @@
+"""Landed rows on their side of the contract: valid, or quarantined with the reasons."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from zoneinfo import ZoneInfo
+
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from pipeline.business_day import close_of
+from pipeline.contracts.contract import Contract
+from pipeline.contracts.quarantine import REASONS, quarantine_schema, split
+from pipeline.contracts.references import keep_in_doubt, reach, references_of, rows_in_doubt
+from pipeline.engines.base import Engine
+from pipeline.errors import RisklineError
+from pipeline.lake import UNDATED, Lake, runs_of
+
+LANDED, VALID, QUARANTINED = "landed", "valid", "quarantined"
+PARTITION, CLOSE = "_partition", "_close"
+ROWS_AT_ONCE = 1_000_000
+
+
+@dataclass(frozen=True)
+class TableCounts:
+    """Rows known by the as-of date, and those with no known_at at all."""
+
+    table: str
+    landed: int
+    valid: int
+    quarantined: int
+
+
+def judged_name(contract: Contract) -> str:
+    """The lake's table of rows judged by this very contract; another contract judges anew."""
+    return f"{contract.table}_{contract.sha256[:12]}"
+
+
+def quarantine_table(
+    contract: Contract,
+    contracts: Mapping[str, Contract],
+    lake: Lake,
+    engine: Engine,
+    as_of: date,
+    timezone: ZoneInfo,
+) -> TableCounts:
+    """Judge every landed day up to the as-of date that this contract has not judged yet.
+
+    A day that was landed again since, with other rows, is judged again.
+
+    Args:
+        contract: of the table.
+        contracts: of all tables; those that this one refers to have been judged up to ``as_of``.
+        lake: where the table has landed.
+        engine: runs the predicates.
+        as_of: the night.
+        timezone: the bank's.
+    """
+    days: list[date | str] = [d for d in lake.days(LANDED, contract.table) if d <= as_of]
+    if lake.exists(LANDED, contract.table, UNDATED):
+        days.append(UNDATED)
+    todo = [day for day in days if not _is_judged(lake, contract, day)]
+    if todo:
+        judge = _Judge(contract, contracts, lake, engine, as_of, timezone)
+        for some in judge.portions(todo):
+            judge.judge(some)
+    name = judged_name(contract)
+    return TableCounts(
+        contract.table,
+        landed=lake.count(LANDED, contract.table, days),
+        valid=lake.count(VALID, name, days),
+        quarantined=lake.count(QUARANTINED, name, days),
+    )
+
+
+def valid_rows(contract: Contract, lake: Lake, engine: Engine, as_of: date) -> ir.Table:
+    """Rows that keep the contract, of the days up to the as-of date."""
+    files = lake.files(VALID, judged_name(contract), as_of)
+    return engine.read_parquet(files, contract.arrow_schema)
+
+
+def quarantined_keys(contract: Contract, lake: Lake, engine: Engine, as_of: date) -> pa.Table:
+    """Key and ``reasons`` of the quarantined rows; nothing else, for it may be personal.
+
+    Keys come as text: Python's calendar has no room for every date that was quarantined.
+    """
+    name = judged_name(contract)
+    files = lake.files(QUARANTINED, name, as_of)
+    if lake.exists(QUARANTINED, name, UNDATED):
+        files.append(lake.file(QUARANTINED, name, UNDATED))
+    rows = engine.read_parquet(files, quarantine_schema(contract)).order_by(contract.key)
+    keys = {key: rows[key].cast("string") for key in contract.key}
+    return engine.to_arrow(rows.select(**keys, reasons=rows[REASONS]))
+
+
+class _Judge:
+    """Judges days of one table, many in one pass."""
+
+    def __init__(
+        self,
+        contract: Contract,
+        contracts: Mapping[str, Contract],
+        lake: Lake,
+        engine: Engine,
+        as_of: date,
+        timezone: ZoneInfo,
+    ) -> None:
+        self.contract, self.lake, self.engine, self.timezone = contract, lake, engine, timezone
+        self.references = [
+            (
+                reference,
+                engine.cached(
+                    reach(valid_rows(contracts[reference.table], lake, engine, as_of), reference)
+                ),
+            )
+            for reference in references_of(contract)
+        ]
+
+    def portions(self, days: Sequence[date | str]) -> Iterator[list[date | str]]:
+        """Days in turn, as many at once as memory should hold."""
+        portion: list[date | str] = []
+        rows = 0
+        for day in days:
+            portion.append(day)
+            rows += self.lake.count(LANDED, self.contract.table, [day])
+            if rows >= ROWS_AT_ONCE:
+                yield portion
+                portion, rows = [], 0
+        if portion:
+            yield portion
+
+    def judge(self, days: Sequence[date | str]) -> None:
+        """Put the rows of some days on their sides."""
+        contract, lake = self.contract, self.lake
+        # The stamps are read before the rows: a day that lands again meanwhile keeps its old stamp
+        # here and is judged again next time.
+        stamps = [lake.stamp(LANDED, contract.table, day) for day in days]
+        parts = [lake.read(LANDED, contract.table, day) for day in days]
+        # Rows with the same key have the same known_at and so the same day: judging many days in
+        # one pass gives what judging each alone gives.
+        rows = pa.concat_tables(
+            self._in_shape(part).append_column(PARTITION, pa.repeat(number, len(part)))
+            for number, part in enumerate(parts)
+        )
+        sides = split(rows, contract, self.engine)
+        quarantined = dict(runs_of(sides.quarantined, PARTITION))
+        valid = dict(runs_of(sides.valid, PARTITION))
+        self._look_up(days, sides.valid)
+        name, nothing = judged_name(contract), contract.arrow_schema.empty_table()
+        with lake.renewal(QUARANTINED, name) as new:
+            for number, day in enumerate(days):
+                if number in quarantined:
+                    new.write(day, [quarantined[number]])
+                else:
+                    new.remove(day)
+        # The valid side comes last: with it, and its stamp, a day counts as judged.
+        with lake.renewal(VALID, name) as new:
+            for number, (day, stamp) in enumerate(zip(days, stamps, strict=True)):
+                if number not in quarantined and parts[number].schema == contract.arrow_schema:
+                    # A day without a broken row is valid as it landed: no need for its bytes twice.
+                    new.link(day, lake.file(LANDED, contract.table, day))
+                    if new.stamp(day) == stamp:
+                        continue
+                new.write(day, [valid.get(number, nothing)])
+                new.set_stamp(day, stamp)
+
+    def _look_up(self, days: Sequence[date | str], rows: pa.Table) -> None:
+        closes = pa.array(
+            [close_of(day, self.timezone) if isinstance(day, date) else None for day in days],
+            pa.timestamp("us", "UTC"),
+        )
+        dated = rows.append_column(CLOSE, closes.take(rows.column(PARTITION).combine_chunks()))
+        for reference, target in self.references:
+            doubtful = rows_in_doubt(dated, reference, target, CLOSE, self.engine)
+            order = [(name, "ascending") for name in (PARTITION, *reference.own_columns)]
+            by_number = dict(runs_of(doubtful.sort_by(order), PARTITION))
+            by_day = {days[number]: part for number, part in by_number.items()}
+            keep_in_doubt(self.lake, judged_name(self.contract), reference, days, by_day)
+
+    def _in_shape(self, rows: pa.Table) -> pa.Table:
+        """Landed rows in the contract's columns, which may be fewer by now, or of wider types."""
+        contract = self.contract
+        missing = [name for name in contract.column_names if name not in rows.column_names]
+        if missing:
+            folder = self.lake.folder(LANDED, contract.table)
+            raise RisklineError(
+                f"table {contract.table}: rows landed under an earlier contract lack the column "
+                f"{', '.join(missing)}; move {folder} away, and the next pull lands all of it again"
+            )
+        return rows.select(contract.column_names).cast(contract.arrow_schema)
+
+
+def _is_judged(lake: Lake, contract: Contract, day: date | str) -> bool:
+    name = judged_name(contract)
+    return lake.exists(VALID, name, day) and (
+        lake.stamp(VALID, name, day) == lake.stamp(LANDED, contract.table, day)
+    )

@@ -1,0 +1,236 @@
+"""Reads Open Data Contract Standard files into contracts, or says in one line why it cannot."""
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import yaml
+from jsonschema import Draft201909Validator
+from open_data_contract_standard.model import (
+    OpenDataContractStandard,
+    SchemaObject,
+    SchemaProperty,
+)
+
+from pipeline.contracts.contract import (
+    ARROW_TYPES,
+    IS_DELETED,
+    AllowedValue,
+    Column,
+    Contract,
+)
+from pipeline.contracts.odcs_checks import batch_checks
+from pipeline.contracts.odcs_rules import row_rules
+from pipeline.errors import RisklineError
+
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+PERSONAL = "personal"
+ENUM_TYPES: dict[str, type[str | int]] = {"string": str, "integer": int, "boolean": bool}
+
+
+def load_contracts(folder: Path) -> Mapping[str, Contract]:
+    """Every contract of a folder by its table's name, in alphabetical order.
+
+    Raises:
+        RisklineError: the folder holds no contract, or a file is not one.
+    """
+    files = sorted(folder.glob("*.odcs.yaml"))
+    if not files:
+        raise RisklineError(f"no data contract (*.odcs.yaml) in {folder}; set RISK_CONTRACTS")
+    contracts: dict[str, Contract] = {}
+    for file in files:
+        contract = load_contract(file)
+        if contract.table in contracts:
+            raise RisklineError(
+                f"contract {file.name}: another file of {folder} has the table {contract.table} "
+                "too; keep one"
+            )
+        contracts[contract.table] = contract
+    for contract in contracts.values():
+        _refuse_dangling_references(contract, contracts)
+    return {name: _with_parents(contract, contracts) for name, contract in contracts.items()}
+
+
+def _with_parents(contract: Contract, contracts: Mapping[str, Contract]) -> Contract:
+    """The contract with a hash that also changes with the contracts that it refers to.
+
+    What a reference leads to is looked up among rows that keep the other table's contract.
+    """
+    tables = {
+        column.references.partition(".")[0] for column in contract.columns if column.references
+    }
+    hashes = [contract.sha256, *(contracts[table].sha256 for table in sorted(tables))]
+    return replace(contract, sha256=hashlib.sha256("".join(hashes).encode()).hexdigest())
+
+
+def load_contract(file: Path) -> Contract:
+    """One contract from its file.
+
+    Raises:
+        RisklineError: the file cannot be read, breaks the standard's own schema, or asks for
+            something that the pipeline cannot check.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
+        if not isinstance(content, dict):
+            raise RisklineError(f"contract {file.name}: not a mapping of names to values")
+        _validate(content, file)
+        odcs = OpenDataContractStandard(**content)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, pydantic.ValidationError) as error:
+        reason = " ".join(str(error).split())
+        raise RisklineError(f"contract {file.name} cannot be read: {reason}") from error
+    return _contract(odcs, f"contract {file.name}", hashlib.sha256(text.encode()).hexdigest())
+
+
+@lru_cache(maxsize=1)
+def _standard() -> Draft201909Validator:
+    schema = resources.files("open_data_contract_standard").joinpath("schema.json").read_text()
+    return Draft201909Validator(json.loads(schema))
+
+
+def _validate(content: dict[str, Any], file: Path) -> None:
+    error = next(iter(_standard().iter_errors(content)), None)
+    if error is not None:
+        place = "/".join(str(part) for part in error.absolute_path) or "the file"
+        reason = " ".join(error.message.split())[:200]
+        raise RisklineError(
+            f"contract {file.name} breaks the Open Data Contract Standard at {place}: {reason}"
+        )
+
+
+def _refuse_dangling_references(contract: Contract, contracts: Mapping[str, Contract]) -> None:
+    types = {column.name: column.type for column in contract.columns}
+    for check in contract.batch_checks:
+        if not check.references:
+            continue
+        table, _, name = check.references.partition(".")
+        parent = contracts.get(table)
+        theirs = {c.name: c.type for c in parent.columns} if parent is not None else {}
+        if theirs.get(name) != types[check.column]:
+            raise RisklineError(
+                f"contract of table {contract.table}, column {check.column}: it references "
+                f"{check.references}, which is no {types[check.column]} column of these "
+                f"contracts; correct {check.name}"
+            )
+
+
+def _contract(odcs: OpenDataContractStandard, place: str, sha256: str) -> Contract:
+    if odcs.schema_ is None or len(odcs.schema_) != 1:
+        raise RisklineError(f"{place}: exactly one table a file is expected")
+    table = odcs.schema_[0]
+    properties = table.properties or []
+    if not table.name or not properties:
+        raise RisklineError(f"{place}: the table needs a name and properties")
+    _refuse_bad_names(table, place)
+    columns = tuple(_column(item, place) for item in properties)
+    positions = {
+        str(item.name): item.primaryKeyPosition or 0 for item in properties if item.primaryKey
+    }
+    key = tuple(sorted(positions, key=positions.__getitem__))
+    withdrawn = IS_DELETED if any(column.name == IS_DELETED for column in columns) else None
+    rules = row_rules(table, columns, key, withdrawn, place)
+    checks = batch_checks(odcs, columns, place)
+    _refuse_repeats([rule.name for rule in rules] + [c.name for c in checks], "rules", place)
+    said = odcs.description
+    return Contract(
+        table=table.name,
+        description=table.description or "",
+        grain=table.dataGranularityDescription or "",
+        columns=columns,
+        key=key,
+        rules=tuple(rules),
+        batch_checks=tuple(checks),
+        is_optional=_is_optional(odcs, place),
+        sha256=sha256,
+        purpose=said.purpose or "" if said else "",
+        usage=said.usage or "" if said else "",
+    )
+
+
+def _is_optional(odcs: OpenDataContractStandard, place: str) -> bool:
+    custom = {item.property: item.value for item in odcs.customProperties or []}
+    is_optional = custom.pop("optional", False)
+    if not isinstance(is_optional, bool):
+        raise RisklineError(f"{place}: optional must be true or false")
+    if custom:
+        raise RisklineError(
+            f"{place}: the custom property {next(iter(custom))} is not understood, only optional is"
+        )
+    return is_optional
+
+
+def _refuse_bad_names(table: SchemaObject, place: str) -> None:
+    names = [str(table.name), *(str(item.name) for item in table.properties or [])]
+    for name in names:
+        if not NAME.fullmatch(name):
+            raise RisklineError(
+                f"{place}: {name!r} is no name for a table or column; take lower case letters, "
+                "digits and underscores, a letter first"
+            )
+    _refuse_repeats(names[1:], "columns", place)
+
+
+def _refuse_repeats(names: Sequence[str], what: str, place: str) -> None:
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+    if repeated:
+        raise RisklineError(f"{place}: two {what} are named {repeated[0]}; names must differ")
+
+
+def _column(item: SchemaProperty, place: str) -> Column:
+    place = f"{place}, column {item.name}"
+    if item.logicalType not in ARROW_TYPES:
+        raise RisklineError(
+            f"{place}: logicalType {item.logicalType} is not one of {', '.join(ARROW_TYPES)}"
+        )
+    # Silence would look like a promise.
+    if item.unique:
+        raise RisklineError(f"{place}: unique is not understood; state primaryKey")
+    if item.physicalName not in {None, item.name}:
+        raise RisklineError(
+            f"{place}: physicalName {item.physicalName} is not understood; give the column the "
+            f"name {item.name} in the source or in the query file"
+        )
+    if item.classification not in {None, PERSONAL}:
+        raise RisklineError(
+            f"{place}: classification {item.classification} is not understood; write {PERSONAL} or "
+            "leave it out"
+        )
+    links = item.relationships or []
+    if len(links) > 1 or not all(isinstance(link.to, str) for link in links):
+        raise RisklineError(
+            f"{place}: one relationship a column is understood, to one column of another table"
+        )
+    return Column(
+        name=str(item.name),
+        type=item.logicalType,
+        description=item.description or "",
+        is_required=bool(item.required),
+        is_personal=item.classification == PERSONAL,
+        physical_type=item.physicalType,
+        references=str(links[0].to) if links else None,
+        allowed=_allowed_values(item, place),
+    )
+
+
+def _allowed_values(item: SchemaProperty, place: str) -> tuple[AllowedValue, ...]:
+    wanted = ENUM_TYPES.get(str(item.logicalType))
+    allowed = []
+    for entry in item.enum or []:
+        # bool is int to Python, and yes is True to YAML: neither may stand for the other.
+        if wanted is None or type(entry.value) is not wanted:
+            raise RisklineError(
+                f"{place}: an enum must list texts of a string column, whole numbers of an "
+                "integer one, or true and false of a boolean one; put texts such as 'yes' and '1' "
+                "in quotes"
+            )
+        allowed.append(AllowedValue(entry.value, entry.description or ""))
+    return tuple(allowed)

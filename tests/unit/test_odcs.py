@@ -1,0 +1,656 @@
+"""What the reader makes of a contract's file, and what it says to those that are none."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from pipeline.contracts.contract import LAST_DAY, BatchCheck, Metric, Severity
+from pipeline.contracts.odcs import load_contract, load_contracts
+from pipeline.contracts.rules import (
+    CleanText,
+    LengthWithin,
+    NotBefore,
+    OneOf,
+    Required,
+    UniqueKey,
+    UnlessWithdrawn,
+    Within,
+)
+from pipeline.errors import RisklineError
+from tests.unit.small_contract import (
+    AGAINST_PAST,
+    DAY_ROWS,
+    FIRST_DAY,
+    KIND,
+    LAST,
+    MEDIAN,
+    MINUTES,
+    NULLS,
+    PAIR,
+    SHARE,
+    SMALL,
+    VISIT_ID,
+    check,
+    column,
+    column_check,
+    options,
+    sla,
+    write,
+)
+
+
+def test_a_contract_becomes_columns_rules_and_checks(tmp_path: Path) -> None:
+    contract = load_contract(write(tmp_path, SMALL))
+
+    assert contract.arrow_schema == pa.schema(
+        [
+            ("visit_id", pa.string()),
+            ("kind", pa.string()),
+            ("minutes", pa.float64()),
+            ("first_day", pa.date32()),
+            ("last_day", pa.date32()),
+            ("known_at", pa.timestamp("us", tz="UTC")),
+            ("is_deleted", pa.bool_()),
+        ]
+    )
+    assert (contract.key, contract.entity_key) == (("visit_id", "known_at"), ("visit_id",))
+    assert contract.is_optional
+    assert [c.name for c in contract.columns if c.is_personal] == ["kind"]
+    first, last = date(1000, 1, 1), LAST_DAY
+    order = ("visit_id", "known_at", "kind", "minutes", "first_day", "last_day", "is_deleted")
+    assert list(contract.rules) == [
+        Required("visit_id"),
+        CleanText("visit_id"),
+        LengthWithin("visit_id", 1, 8),
+        UnlessWithdrawn(OneOf("kind", ("call", "visit")), "is_deleted"),
+        UnlessWithdrawn(CleanText("kind"), "is_deleted"),
+        UnlessWithdrawn(Within("minutes", 0, 90, is_minimum_excluded=True), "is_deleted"),
+        UnlessWithdrawn(Within("first_day", date(2001, 2, 3), last), "is_deleted"),
+        UnlessWithdrawn(Within("last_day", first, last), "is_deleted"),
+        Required("known_at"),
+        Within("known_at", first, last),
+        Required("is_deleted"),
+        UnlessWithdrawn(NotBefore("last_not_before_first", "last_day", "first_day"), "is_deleted"),
+        UniqueKey(("visit_id", "known_at"), order),
+    ]
+    fail, warn = Severity
+    assert list(contract.batch_checks) == [
+        BatchCheck("minutes_known", Metric.DAY_NULL_PCT, warn, "", maximum=12.5, column="minutes"),
+        BatchCheck(
+            "minutes_against_past",
+            Metric.DAY_MEDIAN_AGAINST_PAST,
+            fail,
+            "",
+            minimum=0.1,
+            maximum=10,
+            column="minutes",
+        ),
+        BatchCheck("rows_of_the_day", Metric.DAY_ROWS, warn, "", minimum=3),
+        BatchCheck("share_quarantined_pct", Metric.HISTORY_QUARANTINED_PCT, fail, "", maximum=5),
+        BatchCheck("rows_against_past", Metric.DAY_ROWS_AGAINST_PAST, warn, "", minimum=0.5),
+        BatchCheck(
+            "freshness", Metric.AGE_DAYS, fail, "Somebody visits within four days.", maximum=4
+        ),
+    ]
+
+
+RULES: list[tuple[str, str, dict[str, Any], str]] = [
+    # logicalType, options or enum of the column last_day, and the demand in words
+    ("a number without bounds", "number", {},
+     "last_day must be at least -1,000,000,000,000,000 and at most 1,000,000,000,000,000"),
+    ("a number with a least", "number", {"minimum": 0.25},
+     "last_day must be at least 0.25 and at most 1,000,000,000,000,000"),
+    ("a number with a most", "number", {"maximum": -1234567.5},
+     "last_day must be at least -1,000,000,000,000,000 and at most -1,234,567.5"),
+    ("a whole number with a least", "integer", {"minimum": 3}, "last_day must be at least 3"),
+    ("a day", "date", {"maximum": "2030-01-31"},
+     "last_day must be at least 1000-01-01 and at most 2030-01-31"),
+    ("a text with a length", "string", {"maxLength": 5000},
+     "last_day must have 0 to 5,000 characters"),
+    ("a text with a form", "string", {"pattern": "^[A-Z]{2}[0-9]+$"},
+     "last_day must have the form [A-Z]{2}[0-9]+"),
+    ("a text with a dollar", "string", {"pattern": r"[0-9]+\$"},
+     r"last_day must have the form [0-9]+\$"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "words"), [pytest.param(*case[1:], id=case[0]) for case in RULES]
+)
+def test_a_demand_becomes_words(
+    kind: str, given: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    content = deepcopy(SMALL)
+    content["schema"][0]["quality"].pop(PAIR)
+    column(content, LAST).update(logicalType=kind, logicalTypeOptions=given)
+    rules = load_contract(write(tmp_path, content)).rules
+    assert words in [rule.describe() for rule in rules]
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "words"),
+    [
+        ("boolean", [True], "last_day must be true"),
+        ("boolean", [True, False], "last_day must be one of true, false"),
+        ("integer", [1, 2], "last_day must be one of 1, 2"),
+        ("string", ["yes", "1"], "last_day must be one of yes, 1"),
+    ],
+)
+def test_an_enum_becomes_words(kind: str, values: list[object], words: str, tmp_path: Path) -> None:
+    content = deepcopy(SMALL)
+    content["schema"][0]["quality"].pop(PAIR)
+    enum = [{"value": value, "description": "so"} for value in values]
+    column(content, LAST).update(logicalType=kind, enum=enum)
+    contract = load_contract(write(tmp_path, content))
+    assert words in [rule.describe() for rule in contract.rules]
+    assert [(v.value, v.description) for v in contract.columns[LAST].allowed] == [
+        (value, "so") for value in values
+    ]
+
+
+def test_two_numbers_are_compared_as_numbers_and_two_days_as_days(tmp_path: Path) -> None:
+    content = deepcopy(SMALL)
+    for place in (FIRST_DAY, LAST):
+        column(content, place).update(logicalType="number", logicalTypeOptions={})
+    numbers = load_contract(write(tmp_path, content)).rules
+    days = load_contract(write(tmp_path, SMALL)).rules
+    for rules, words in ((numbers, "be less than"), (days, "lie before")):
+        assert f"last_day must not {words} first_day" in [rule.describe() for rule in rules]
+
+
+BOUNDS: list[tuple[str, str, object, tuple[float | None, float | None], str]] = [
+    ("more than, of rows", "mustBeGreaterThan", 2, (3, None), ">= 3"),
+    ("more than a fraction, of rows", "mustBeGreaterThan", 2.5, (3, None), ">= 3"),
+    ("at least", "mustBeGreaterOrEqualTo", 2, (2, None), ">= 2"),
+    ("less than, of rows", "mustBeLessThan", 2_000_000, (None, 1_999_999), "<= 1,999,999"),
+    ("at most", "mustBeLessOrEqualTo", 2, (None, 2), "<= 2"),
+    ("between", "mustBeBetween", [2, 4], (2, 4), ">= 2 and <= 4"),
+]
+
+
+@pytest.mark.parametrize(
+    ("comparison", "bound", "wanted", "signs"),
+    [pytest.param(*case[1:], id=case[0]) for case in BOUNDS],
+)
+def test_a_comparison_becomes_bounds(
+    comparison: str,
+    bound: object,
+    wanted: tuple[float | None, float | None],
+    signs: str,
+    tmp_path: Path,
+) -> None:
+    content = deepcopy(SMALL)
+    del check(content, DAY_ROWS)["mustBeGreaterThan"]
+    check(content, DAY_ROWS)[comparison] = bound
+    checks = load_contract(write(tmp_path, content)).batch_checks
+    found = next(c for c in checks if c.name == "rows_of_the_day")
+    assert (found.minimum, found.maximum) == wanted
+    assert found.threshold == signs
+
+
+def test_another_text_is_another_contract(tmp_path: Path) -> None:
+    changed = deepcopy(SMALL)
+    column(changed, MINUTES)["logicalTypeOptions"]["maximum"] = 91
+    one = load_contract(write(tmp_path, SMALL)).sha256
+    assert load_contract(write(tmp_path, changed)).sha256 != one
+
+
+Change = Callable[[Any], object]
+
+
+def prop(name: str, value: object) -> dict[str, object]:
+    return {"property": name, "value": value}
+
+
+def link(to: str = "visits.visit_id", **custom: object) -> dict[str, object]:
+    return {"to": to, "customProperties": [prop(name, value) for name, value in custom.items()]}
+
+
+def before(references: str, via: str) -> dict[str, object]:
+    return {
+        "name": "not_before",
+        "type": "custom",
+        "engine": "riskline",
+        "severity": "warn",
+        "implementation": {
+            "fact": "before_reference",
+            "references": references,
+            "via": via,
+            "mustBeLessOrEqualTo": 0,
+        },
+    }
+
+
+BROKEN: list[tuple[str, Change, str]] = [
+    ("no kind", lambda c: c.pop("kind"), "'kind' is a required property"),
+    ("no schema", lambda c: c.pop("schema"), "exactly one table"),
+    ("two tables", lambda c: c["schema"].append(c["schema"][0]), "exactly one table"),
+    ("no properties", lambda c: c["schema"][0].pop("properties"), "name and properties"),
+    ("table's name", lambda c: c["schema"][0].update(name="The Visits"), "'The Visits' is no name"),
+    ("column's name", lambda c: column(c, KIND).update(name='a"b'), "'a\"b' is no name"),
+    ("column twice", lambda c: column(c, KIND).update(name="minutes"), "two columns are named"),
+    ("made-up type", lambda c: column(c, KIND).update(logicalType="text"), "logicalType"),
+    ("type not held", lambda c: column(c, LAST).update(logicalType="time"), "logicalType time"),
+    ("no type", lambda c: column(c, LAST).pop("logicalType"), "at schema/0/properties/4"),
+    ("lookahead", lambda c: options(c, VISIT_ID).update(pattern="V(?=1)"), "read differently"),
+    ("digits of any script", lambda c: options(c, VISIT_ID).update(pattern=r"\d+"), "differently"),
+    ("half a set", lambda c: options(c, VISIT_ID).update(pattern="[A-"), "no regular expression"),
+    ("format", lambda c: options(c, VISIT_ID).update(format="uuid"), "cannot check format"),
+    (
+        "length of a number",
+        lambda c: options(c, MINUTES).update(maxLength=3),
+        "at schema/0/properties/2",
+    ),
+    ("no length fits", lambda c: options(c, VISIT_ID).update(minLength=9), "between 9 and 8"),
+    ("no number fits", lambda c: options(c, MINUTES).update(maximum=-1), "between 0 and -1"),
+    (
+        "no day fits",
+        lambda c: options(c, FIRST_DAY).update(maximum="2000-01-01"),
+        "nothing lies between 2001-02-03 and 2000-01-01",
+    ),
+    (
+        "bound that is no number",
+        lambda c: options(c, MINUTES).update(maximum=float("nan")),
+        "column minutes: the bound nan is no number",
+    ),
+    (
+        "exclusive maximum",
+        lambda c: column(c, MINUTES)["logicalTypeOptions"].update(exclusiveMaximum=9),
+        "column minutes: cannot check exclusiveMaximum",
+    ),
+    (
+        "two minima",
+        lambda c: column(c, MINUTES)["logicalTypeOptions"].update(minimum=1),
+        "column minutes: cannot check exclusiveMinimum, maximum, minimum",
+    ),
+    (
+        "bound that is no date",
+        lambda c: column(c, FIRST_DAY)["logicalTypeOptions"].update(minimum="yesterday"),
+        "column first_day: the bound 'yesterday' is no date",
+    ),
+    (
+        "bound of a bare date",
+        lambda c: column(c, FIRST_DAY)["logicalTypeOptions"].update(minimum=date(2001, 2, 3)),
+        "is not of type 'string'",
+    ),
+    ("empty enum", lambda c: column(c, KIND).update(enum=[]), "enum"),
+    (
+        "enum of yes and no",
+        lambda c: column(c, KIND).update(enum=[{"value": True}, {"value": False}]),
+        "column kind: an enum must list texts",
+    ),
+    (
+        "enum of numbers",
+        lambda c: column(c, MINUTES).update(enum=[{"value": "1"}]),
+        "column minutes: an enum must list texts",
+    ),
+    (
+        "enum of words and numbers",
+        lambda c: column(c, KIND).update(enum=[{"value": "call"}, {"value": 1}]),
+        "column kind: an enum must list texts",
+    ),
+    (
+        "enum of 1 for true",
+        lambda c: c["schema"][0]["properties"][-1].update(enum=[{"value": 1}]),
+        "column is_deleted: an enum must list texts",
+    ),
+    ("unique column", lambda c: column(c, KIND).update(unique=True), "unique is not understood"),
+    (
+        "another name in the source",
+        lambda c: column(c, KIND).update(physicalName="KIND_CD"),
+        "column kind: physicalName KIND_CD is not understood",
+    ),
+    (
+        "another classification",
+        lambda c: column(c, KIND).update(classification="PII"),
+        "column kind: classification PII is not understood",
+    ),
+    (
+        "two relationships",
+        lambda c: column(c, KIND).update(relationships=[{"to": "a.b"}, {"to": "c.d"}]),
+        "column kind: one relationship a column",
+    ),
+    (
+        "relationship of the table",
+        lambda c: c["schema"][0].update(relationships=[{"from": "visits.kind", "to": "a.b"}]),
+        "state relationships at their columns",
+    ),
+    (
+        "misspelt share of a relationship",
+        lambda c: column(c, KIND).update(relationships=[link(failAbove=5)]),
+        "column kind: the custom property failAbove is not understood",
+    ),
+    *(
+        (
+            f"share of a relationship: {share}",
+            lambda c, share=share: column(c, KIND).update(relationships=[link(failAbovePct=share)]),
+            "column kind: failAbovePct must be a number from 0 to below 100",
+        )
+        for share in (-1, 100, "5", True, None)
+    ),
+    (
+        "values missing of a column",
+        lambda c: column_check(c, NULLS).update(metric="missingValues"),
+        "check minutes_known: of a column, the metric nullValues is understood",
+    ),
+    (
+        "nulls in rows",
+        lambda c: column_check(c, NULLS).update(unit="rows"),
+        "check minutes_known: nullValues are understood in percent of the day",
+    ),
+    (
+        "nulls of the history",
+        lambda c: column_check(c, NULLS).update(customProperties=[prop("scope", "history")]),
+        "check minutes_known: nullValues are understood in percent of the day",
+    ),
+    (
+        "another engine",
+        lambda c: column_check(c, MEDIAN).update(engine="soda"),
+        "check minutes_against_past: only the engine riskline",
+    ),
+    (
+        "an engine's own text",
+        lambda c: column_check(c, MEDIAN).update(implementation="median > 0"),
+        "check minutes_against_past: only the engine riskline",
+    ),
+    (
+        "made-up fact",
+        lambda c: column_check(c, MEDIAN)["implementation"].update(fact="mean"),
+        "the fact must be one of before_reference, day_median_against_past",
+    ),
+    (
+        "fact of a table",
+        lambda c: column_check(c, MEDIAN)["implementation"].update(fact="day_rows_against_past"),
+        "the fact must be one of before_reference, day_median_against_past",
+    ),
+    (
+        "fact of a column",
+        lambda c: check(c, AGAINST_PAST)["implementation"].update(fact="before_reference"),
+        "check rows_against_past: the fact must be one of day_rows_against_past",
+    ),
+    (
+        "misspelt bound",
+        lambda c: column_check(c, MEDIAN)["implementation"].update(mustBeAbove=1),
+        "check minutes_against_past: mustBeAbove is not understood",
+    ),
+    (
+        "two bounds",
+        lambda c: column_check(c, MEDIAN)["implementation"].update(mustBeLessOrEqualTo=1),
+        "check minutes_against_past: it needs one bound",
+    ),
+    (
+        "no bound",
+        lambda c: column_check(c, MEDIAN)["implementation"].pop("mustBeBetween"),
+        "check minutes_against_past: it needs one bound",
+    ),
+    (
+        "bounds that cross",
+        lambda c: column_check(c, MEDIAN)["implementation"].update(mustBeBetween=[10, 0.1]),
+        "check minutes_against_past: mustBeBetween must be a number, or two in order",
+    ),
+    (
+        "bound without end",
+        lambda c: check(c, DAY_ROWS).update(mustBeGreaterThan=float("nan")),
+        "check rows_of_the_day: mustBeGreaterThan must be a number",
+    ),
+    (
+        "median of a day",
+        lambda c: column(c, FIRST_DAY).update(quality=column(c, MINUTES).pop("quality")[MEDIAN:]),
+        "check minutes_against_past: day_median_against_past is no fact of a date",
+    ),
+    (
+        "median by way of a reference",
+        lambda c: column_check(c, MEDIAN)["implementation"].update(via="kind"),
+        "takes neither references nor via",
+    ),
+    (
+        "before a row that nothing leads to",
+        lambda c: column(c, FIRST_DAY).update(quality=[before("visits.last_day", "kind")]),
+        "check not_before: references must be table.column of another table",
+    ),
+    ("service level", lambda c: sla(c).update(property="retention"), "only freshness in days"),
+    ("freshness in hours", lambda c: sla(c).update(unit="h"), "only freshness in days"),
+    (
+        "freshness of another table",
+        lambda c: sla(c).update(element="calls.known_at"),
+        "service level freshness: the element must be visits.known_at",
+    ),
+    ("freshness in words", lambda c: sla(c).update(value="soon"), "must be a number of days"),
+    ("freshness below 0", lambda c: sla(c).update(value=-1), "must be a number of days"),
+    (
+        "freshness without severity",
+        lambda c: sla(c).pop("customProperties"),
+        "service level freshness: severity must be fail or warn",
+    ),
+    (
+        "unknown metric",
+        lambda c: check(c, SHARE).update(metric="nullValues"),
+        "check share_quarantined_pct: of a table, the metrics rowCount and invalidValues",
+    ),
+    (
+        "made-up metric",
+        lambda c: check(c, SHARE).update(metric="rowsPerHour"),
+        "breaks the Open Data Contract Standard at schema/0/quality/2",
+    ),
+    (
+        "text check",
+        lambda c: c["schema"][0]["quality"].append({"name": "nice", "type": "text"}),
+        "check nice: of a table, the metrics",
+    ),
+    (
+        "share in rows",
+        lambda c: check(c, SHARE).update(unit="rows"),
+        "check share_quarantined_pct: invalidValues are understood in the unit percent",
+    ),
+    (
+        "rows in percent",
+        lambda c: check(c, DAY_ROWS).update(unit="percent"),
+        "check rows_of_the_day: rowCount is understood in the unit rows",
+    ),
+    (
+        "strict bound of a share",
+        lambda c: check(c, SHARE).update(mustBeLessThan=check(c, SHARE).pop("mustBeLessOrEqualTo")),
+        "check share_quarantined_pct: mustBeLessThan is not understood of this fact",
+    ),
+    (
+        "anything but",
+        lambda c: check(c, DAY_ROWS).update(mustNotBe=check(c, DAY_ROWS).pop("mustBeGreaterThan")),
+        "check rows_of_the_day: mustNotBe is not understood of this fact",
+    ),
+    (
+        "misspelt scope",
+        lambda c: check(c, DAY_ROWS)["customProperties"][0].update(property="skope"),
+        "check rows_of_the_day: the custom property skope is not understood",
+    ),
+    (
+        "unknown scope",
+        lambda c: check(c, DAY_ROWS)["customProperties"][0].update(value="hour"),
+        "check rows_of_the_day: the scope must be day or history",
+    ),
+    ("nameless check", lambda c: check(c, DAY_ROWS).pop("name"), "it needs a name"),
+    ("wrong severity", lambda c: check(c, SHARE).update(severity="error"), "must be fail or warn"),
+    ("no severity", lambda c: check(c, SHARE).pop("severity"), "must be fail or warn"),
+    (
+        "two checks of a name",
+        lambda c: check(c, SHARE).update(name="rows_of_the_day"),
+        "two rules are named rows_of_the_day",
+    ),
+    (
+        "unknown expectation",
+        lambda c: check(c, PAIR)["implementation"].update(type="expect_table_row_count"),
+        "rule last_not_before_first: only expect_column_pair",
+    ),
+    (
+        "pair that must differ",
+        lambda c: check(c, PAIR)["implementation"]["kwargs"].pop("or_equal"),
+        "or_equal must be true",
+    ),
+    (
+        "pair without a side",
+        lambda c: check(c, PAIR)["implementation"]["kwargs"].pop("column_B"),
+        "dates, instants or numbers, not last_day and None",
+    ),
+    (
+        "pair of types",
+        lambda c: check(c, PAIR)["implementation"]["kwargs"].update(column_B="minutes"),
+        "dates, instants or numbers, not last_day and minutes",
+    ),
+    (
+        "pair of texts",
+        lambda c: check(c, PAIR)["implementation"]["kwargs"].update(
+            column_A="kind", column_B="visit_id"
+        ),
+        "dates, instants or numbers, not kind and visit_id",
+    ),
+    (
+        "pair on a condition",
+        lambda c: check(c, PAIR)["implementation"]["kwargs"].update(ignore_row_if="never"),
+        "rule last_not_before_first: ignore_row_if is not understood",
+    ),
+    (
+        "misspelt optional",
+        lambda c: c["customProperties"][0].update(property="optinal"),
+        "the custom property optinal is not understood",
+    ),
+    (
+        "optional in words",
+        lambda c: c["customProperties"][0].update(value="false"),
+        "optional must be true or false",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [pytest.param(change, words, id=name) for name, change, words in BROKEN],
+)
+def test_a_broken_contract_is_refused_in_one_line(
+    change: Change, words: str, tmp_path: Path
+) -> None:
+    content = deepcopy(SMALL)
+    change(content)
+    file = write(tmp_path, content)
+
+    with pytest.raises(RisklineError) as refused:
+        load_contract(file)
+
+    assert words in str(refused.value)
+    assert "contract visits.odcs.yaml" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"schema: [", "cannot be read: while parsing"),
+        (b"", "not a mapping"),
+        (b"- a\n- b\n", "not a mapping"),
+        (b"name: \xff\xfe", "cannot be read: 'utf-8'"),
+        (b"a: !!python/object:os.system {}", "cannot be read: could not determine"),
+    ],
+)
+def test_what_is_no_contract_at_all_is_refused_in_one_line(
+    text: bytes, words: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "visits.odcs.yaml"
+    file.write_bytes(text)
+
+    with pytest.raises(RisklineError) as refused:
+        load_contract(file)
+
+    assert str(refused.value).startswith("contract visits.odcs.yaml")
+    assert words in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_contract_that_cannot_be_opened_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "visits.odcs.yaml").mkdir()
+    with pytest.raises(RisklineError, match=r"contract visits\.odcs\.yaml cannot be read"):
+        load_contracts(tmp_path)
+
+
+def test_a_folder_without_contracts_is_refused(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(RisklineError, match=r"no data contract .* set RISK_CONTRACTS"):
+            load_contracts(folder)
+
+
+def test_two_files_for_one_table_are_refused(tmp_path: Path) -> None:
+    write(tmp_path, SMALL)
+    write(tmp_path, SMALL, name="visits_too")
+    with pytest.raises(RisklineError, match=r"visits_too\.odcs\.yaml: another file"):
+        load_contracts(tmp_path)
+
+
+@pytest.mark.parametrize("target", ["branches.branch_id", "visits.minutes", "visits", "visits.x"])
+def test_a_reference_to_nowhere_is_refused(target: str, tmp_path: Path) -> None:
+    content = deepcopy(SMALL)
+    column(content, KIND)["relationships"] = [{"type": "foreignKey", "to": target}]
+    write(tmp_path, content)
+    with pytest.raises(RisklineError, match=r"column kind: .*references|breaks the Open Data"):
+        load_contracts(tmp_path)
+
+
+def test_a_reference_becomes_a_check(tmp_path: Path) -> None:
+    content = deepcopy(SMALL)
+    column(content, KIND)["relationships"] = [link()]
+    write(tmp_path, content)
+    checks = load_contracts(tmp_path)["visits"].batch_checks
+    assert [c for c in checks if c.references] == [
+        BatchCheck(
+            "kind_references_visits_visit_id",
+            Metric.ORPHANS,
+            Severity.WARN,
+            "Every kind is a known visits.visit_id.",
+            maximum=0,
+            column="kind",
+            references="visits.visit_id",
+        )
+    ]
+
+
+def test_a_reference_with_a_share_becomes_two_checks(tmp_path: Path) -> None:
+    content = deepcopy(SMALL)
+    column(content, KIND)["relationships"] = [link(failAbovePct=2.5)]
+    write(tmp_path, content)
+    checks = load_contracts(tmp_path)["visits"].batch_checks
+    assert [(c.name, c.metric, c.severity, c.maximum) for c in checks if c.references] == [
+        ("kind_references_visits_visit_id", Metric.ORPHANS, Severity.WARN, 0),
+        ("kind_references_visits_visit_id_pct", Metric.ORPHANS_PCT, Severity.FAIL, 2.5),
+    ]
+
+
+def test_a_date_may_be_held_against_that_of_another_table(tmp_path: Path) -> None:
+    content = deepcopy(SMALL)
+    column(content, KIND)["relationships"] = [link()]
+    column(content, FIRST_DAY)["quality"] = [before("visits.last_day", "kind")]
+    write(tmp_path, content)
+    checks = load_contracts(tmp_path)["visits"].batch_checks
+    assert (
+        BatchCheck(
+            "not_before",
+            Metric.BEFORE_REFERENCE,
+            Severity.WARN,
+            "",
+            maximum=0,
+            column="first_day",
+            references="visits.last_day",
+            via="kind",
+        )
+        in checks
+    )
+
+
+@pytest.mark.parametrize("target", ["visits.known_at", "visits.visit_id", "visits.x"])
+def test_a_date_is_held_against_a_date_alone(target: str, tmp_path: Path) -> None:
+    content = deepcopy(SMALL)
+    column(content, KIND)["relationships"] = [link()]
+    column(content, FIRST_DAY)["quality"] = [before(target, "kind")]
+    write(tmp_path, content)
+    with pytest.raises(RisklineError, match=f"references {target}, which is no date column"):
+        load_contracts(tmp_path)
