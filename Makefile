@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test lint airflow lock clean
+.PHONY: setup demo test lint bench dictionary airflow lock clean
 
 setup: $(STAMP)
 
@@ -24,6 +24,14 @@ lint: setup
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+# What takes longer than a test may: speeds, memory and growth, printed as they are measured.
+bench: setup
+	$(VENV)/bin/python -m pytest -s tests/benchmarks/bench_*.py
+
+# The page data_contracts/README.md, from the contracts.
+dictionary: setup
+	$(VENV)/bin/python -m pipeline.contracts.dictionary
 
 airflow: setup
 	$(VENV)/bin/riskline airflow

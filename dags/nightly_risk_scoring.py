@@ -9,7 +9,7 @@ from airflow.sdk import Asset, Param, chain, dag, task
 from airflow.sdk.definitions.timetables.trigger import CronTriggerTimetable
 from airflow.sdk.exceptions import AirflowFailException
 
-from pipeline.errors import RisklineError, UnreachableError
+from pipeline.errors import RisklineError, UnreachableError, of_the_machine
 from pipeline.settings import load_settings
 
 log = logging.getLogger("riskline.dag")
@@ -45,8 +45,9 @@ remedy. Nothing of the night is published, and the night before stays readable.
 
 1. `pull`: the source is missing a table or column, or cannot be reached. Put it right, then clear
    the task.
-2. `check`: a contract does not hold. Look at the quarantined rows (`riskline quarantine`), correct
-   the source or the contract in `data_contracts/sources`, then clear `pull`.
+2. `check`: a contract does not hold. Look at the night's checks (`data_docs/<date>/index.html` in
+   `RISK_HOME`) and at the quarantined rows (`riskline quarantine`), correct the source or the
+   contract in `data_contracts/sources`, then clear `pull`.
 3. `score`: no model has been trained: `riskline train --as-of <date>`, then clear the task.
 4. `publish`: the warehouse is down or refuses. Clear the task once it answers.
 """
@@ -82,6 +83,8 @@ def or_fail(work: Callable[[], Result]) -> Result:
         raise
     except RisklineError as error:
         raise AirflowFailException(str(error)) from None
+    except OSError as error:
+        raise of_the_machine(error) from None
 
 
 @dag(

@@ -11,3 +11,12 @@ class RisklineError(Exception):
 
 class UnreachableError(RisklineError):
     """A server did not answer: the same try may succeed later."""
+
+
+def of_the_machine(error: OSError) -> RisklineError:
+    """A full disk, or a folder that may not be written, in one line: the machine's, not the code's.
+
+    The same try may succeed once somebody has put it right.
+    """
+    place = f" on {error.filename}" if error.filename else ""
+    return RisklineError(f"{error.strerror or error}{place}; put that right and run again")

@@ -23,6 +23,7 @@ from pipeline.errors import RisklineError
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 UNDATED = "undated"
+MARK = "through_"
 FSYNC_FILES = 16
 ROW_GROUP = 250_000
 
@@ -112,16 +113,29 @@ class Lake:
         """When a partition was last replaced, in nanoseconds; it may be that of another's."""
         return self.file(layer, table, day).stat().st_mtime_ns
 
-    def mark(self, layer: str, table: str, day: date) -> None:
-        """Record that every partition up to ``day`` is there, empty days included."""
+    def mark(self, layer: str, table: str, day: date, made_by: str = "") -> None:
+        """Record that every partition up to ``day`` is there, empty days included.
+
+        Args:
+            layer: first folder.
+            table: second folder.
+            day: the last one.
+            made_by: what the partitions were made by, such as a query.
+        """
         folder = self.folder(layer, table)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (folder / f"through_{day.isoformat()}").touch()
+        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as mark:
+            mark.write(made_by)
+        Path(mark.name).replace(folder / f"{MARK}{day.isoformat()}")
+
+    def made_by(self, layer: str, table: str, day: date) -> str:
+        """What the mark of a day says that the partitions were made by."""
+        return (self.folder(layer, table) / f"{MARK}{day.isoformat()}").read_text(encoding="utf-8")
 
     def marks(self, layer: str, table: str) -> Iterable[date]:
         """The days up to which everything is there."""
-        marks = self.folder(layer, table).glob("through_*")
-        return [date.fromisoformat(mark.name.removeprefix("through_")) for mark in marks]
+        marks = self.folder(layer, table).glob(f"{MARK}*")
+        return [date.fromisoformat(mark.name.removeprefix(MARK)) for mark in marks]
 
     def folder(self, layer: str, table: str) -> Path:
         """Where a table's partitions are kept."""

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 
 class EngineError(Exception):
-    """An engine cannot read what it was asked to read; its words are those of the engine."""
+    """An engine cannot do what it was asked to do; its words are those of the engine."""
 
 
 class Engine(Protocol):
@@ -29,6 +29,9 @@ class Engine(Protocol):
         """The rows of a Parquet file in the order of some columns, nulls first.
 
         Memory is bounded whatever the file's size: what does not fit waits in ``scratch``.
+
+        Raises:
+            EngineError: there is no room for what has to wait.
         """
         ...
 

@@ -53,6 +53,9 @@ KINDS = {
     "BOOLEAN": "true or false",
 }
 ASIDES = r"LINE \d+:|Candidate bindings|Possible |Original Line|The search space"
+# Timestamps carry a zone; their dates must not depend on the machine's own. And DuckDB draws its
+# progress into whatever stands on the terminal.
+QUIETLY_UTC = "SET TimeZone = 'UTC'; SET enable_progress_bar = false"
 BATCH_ROWS = 100_000
 SORT_MEMORY = "400MB"
 INTERRUPTED = "INTERRUPT Error"
@@ -64,8 +67,7 @@ class DuckDBEngine:
     def __init__(self, threads: int) -> None:
         self._threads = threads
         self._connection = ibis.duckdb.connect(threads=threads)
-        # Timestamps carry a zone; their dates must not depend on the machine's own.
-        self._connection.raw_sql("SET TimeZone = 'UTC'")
+        self._connection.raw_sql(QUIETLY_UTC)
 
     def table(self, rows: pa.Table) -> ir.Table:
         """An Ibis table over rows in memory."""
@@ -84,17 +86,22 @@ class DuckDBEngine:
         """The rows of a Parquet file in the order of some columns, nulls first.
 
         Memory is bounded whatever the file's size: what does not fit waits in ``scratch``.
+
+        Raises:
+            EngineError: there is no room for what has to wait.
         """
         columns = ", ".join(f'"{name}" NULLS FIRST' for name in order)
         query = f"SELECT * FROM read_parquet($file) ORDER BY {columns}"  # noqa: S608 - a contract's names
         with duckdb.connect() as connection, _interruptible():
             connection.execute(
-                f"SET threads = {self._threads}; SET TimeZone = 'UTC'; "
-                f"SET memory_limit = '{SORT_MEMORY}'"
+                f"{QUIETLY_UTC}; SET threads = {self._threads}; SET memory_limit = '{SORT_MEMORY}'"
             )
             connection.execute("SET temp_directory = ?", [str(scratch)])
-            rows = connection.sql(query, params={"file": str(file)})
-            yield from rows.to_arrow_reader(BATCH_ROWS)
+            try:
+                rows = connection.sql(query, params={"file": str(file)})
+                yield from rows.to_arrow_reader(BATCH_ROWS)
+            except (duckdb.Error, pa.ArrowException, OSError) as error:
+                raise EngineError(str(error)) from error
 
     def to_arrow(self, expression: ir.Table) -> pa.Table:
         """The rows of an expression."""
@@ -162,7 +169,7 @@ def query_folder(
     """
     with duckdb.connect() as connection, _interruptible():
         try:
-            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute(QUIETLY_UTC)
             for name, file in tables_in(folder).items():
                 # Only the views that the SQL may mean are made: reading a CSV file's types costs
                 # time, and a broken file nobody asks for should stop nobody.

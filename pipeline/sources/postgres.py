@@ -51,7 +51,8 @@ class PostgresSource:
                 yield _with_numbers(pa.RecordBatch.from_pylist([], reader.schema), contract)
                 for batch in reader:
                     yield _with_numbers(batch, contract)
-            except (adbc_driver_manager.Error, pa.ArrowException) as error:
+            # What goes wrong after the first rows comes by way of Arrow, as an OSError.
+            except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
                 raise failure(contract.table, self.queries, error) from error
 
     def _connect(self) -> adbc_driver_postgresql.dbapi.Connection:

@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 from pipeline.business_day import close_of, start_of
 from pipeline.contracts.contract import FIRST_DAY, KNOWN_AT, LAST_DAY, Contract
 from pipeline.contracts.schema import conform
-from pipeline.engines.base import Engine
+from pipeline.engines.base import Engine, EngineError
 from pipeline.errors import RisklineError
 from pipeline.lake import UNDATED, Lake, runs_of
+from pipeline.sources.queries import query_text, without_values
 from pipeline.sources.source import Source
 
 LANDED = "landed"
@@ -58,6 +59,13 @@ def pull_table(
             f"table {contract.table} was pulled before and is not in the source any more; bring it "
             f"back, or move {folder} away to go on without it"
         )
+    query = query_text(contract.table, source.queries) or ""
+    if through is not None and lake.made_by(LANDED, contract.table, through) != query:
+        folder = lake.folder(LANDED, contract.table)
+        raise RisklineError(
+            f"table {contract.table}: its query file has changed since rows were pulled by it; "
+            f"move {folder} away, and the next pull lands all of it again by the new one"
+        )
     first = None
     if through is not None:
         first = min(through + timedelta(days=1), as_of) - timedelta(days=lookback_days)
@@ -73,20 +81,26 @@ def pull_table(
             )
         # A day whose rows have gone from the source is emptied, so that a pull of it is repeatable.
         gone: set[date | str] = {UNDATED, *_days_between(lake, contract.table, first, as_of)}
-        rows = engine.sorted_batches(staged, [DAY, *_total_order(contract)], new.scratch)
-        for day, parts in _by_day(rows):
-            new.write(day, parts)
-            gone.discard(day)
-            # An unchanged day keeps its file, and with it the work done on it.
-            if new.is_unchanged(day):
-                new.keep(day)
+        try:
+            rows = engine.sorted_batches(staged, [DAY, *_total_order(contract)], new.scratch)
+            for day, parts in _by_day(rows):
+                new.write(day, parts)
+                gone.discard(day)
+                # An unchanged day keeps its file, and with it the work done on it.
+                if new.is_unchanged(day):
+                    new.keep(day)
+        except EngineError as error:
+            raise RisklineError(
+                f"table {contract.table}: its rows cannot be put in order: "
+                f"{without_values(str(error))}; see that the disk of {lake.root} has room"
+            ) from error
         for day in gone:
             if lake.exists(LANDED, contract.table, day) and lake.count(
                 LANDED, contract.table, [day]
             ):
                 new.write(day, [contract.arrow_schema.empty_table()])
         staged.unlink()
-    lake.mark(LANDED, contract.table, as_of)
+    lake.mark(LANDED, contract.table, as_of, query)
     return pulled
 
 

@@ -6,6 +6,9 @@ from pathlib import Path
 from pipeline.contracts.contract import FIRST_DAY, LAST_DAY
 from pipeline.errors import RisklineError
 
+ASIDES = r"\n *(?:LINE \d+:|DETAIL:|CONTEXT:|HINT:|Query was:)"
+"""Where PostgreSQL's own words end: what follows quotes the query, or a row."""
+
 
 def query_file(table: str, queries: Path | None) -> Path | None:
     """The query file of a table, where there is one."""
@@ -13,6 +16,21 @@ def query_file(table: str, queries: Path | None) -> Path | None:
         return None
     file = queries / f"{table}.sql"
     return file if file.is_file() else None
+
+
+def query_text(table: str, queries: Path | None) -> str | None:
+    """What the query file of a table says, where there is one.
+
+    Raises:
+        RisklineError: it cannot be read.
+    """
+    file = query_file(table, queries)
+    if file is None:
+        return None
+    try:
+        return file.read_text(encoding="utf-8").strip().rstrip(";")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RisklineError(f"query file {file} cannot be read: {error}") from error
 
 
 def selection(table: str, queries: Path | None, condition: str) -> str:
@@ -24,14 +42,8 @@ def selection(table: str, queries: Path | None, condition: str) -> str:
     Raises:
         RisklineError: the query file cannot be read.
     """
-    file = query_file(table, queries)
-    if file is None:
-        inner = f'SELECT * FROM "{table}"'  # noqa: S608 - table is a contract's name
-    else:
-        try:
-            inner = file.read_text(encoding="utf-8").strip().rstrip(";")
-        except (OSError, UnicodeDecodeError) as error:
-            raise RisklineError(f"query file {file} cannot be read: {error}") from error
+    # A table without a query file bears a contract's name.
+    inner = query_text(table, queries) or f'SELECT * FROM "{table}"'  # noqa: S608
     first, last = (f"TIMESTAMPTZ '{day} 00:00:00+00'" for day in (FIRST_DAY, LAST_DAY))
     undated = f"known_at IS NULL OR known_at < {first} OR known_at > {last}"
     # The line break keeps a query's closing comment from swallowing the bracket.
@@ -44,8 +56,10 @@ def selection(table: str, queries: Path | None, condition: str) -> str:
 def without_values(words: str) -> str:
     """What an engine says in one line, less the values that it quotes: they may be personal."""
     lines = [line for line in words.splitlines() if not line.startswith("Original Line")]
-    text = re.sub(r"""((?:string|value|: )\s*)(["'])(?:(?!\2).)*\2""", r"\1…", " ".join(lines))
-    return " ".join(text.split())[:300]
+    said = re.split(ASIDES, "\n".join(lines), maxsplit=1)[0]
+    # To the last mark, for a value may hold some itself.
+    text = re.sub(r"""((?:string|value|: )\s*)(["']).*\2""", r"\1…", " ".join(said.split()))
+    return text[:300]
 
 
 def failure(

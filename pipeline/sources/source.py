@@ -24,6 +24,11 @@ MALFORMED = (
 class Source(Protocol):
     """Something rows can be pulled from."""
 
+    @property
+    def queries(self) -> Path | None:
+        """The folder of query files, where there is one."""
+        ...
+
     def has(self, table: str) -> bool:
         """Whether the source holds the table, by itself or by a query file."""
         ...

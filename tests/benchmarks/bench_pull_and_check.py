@@ -34,7 +34,7 @@ DAYS = 730
 ROWS_JUDGED = 1_000_000
 
 FIRST_PULL = """
-import json, resource, sys, time
+import json, re, sys, time
 from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -51,7 +51,8 @@ rows = pull_table(
     date.fromisoformat(sys.argv[3]), ZoneInfo("UTC"), 3,
 )
 seconds = time.perf_counter() - started
-peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+# Not getrusage: what it tells may be the peak of the process that started this one.
+peak_mb = int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 print(json.dumps({"rows": rows, "seconds": seconds, "peak_mb": peak_mb}))
 """
 

@@ -187,6 +187,7 @@ def _fails_how(file: Path) -> dict[str, Any]:
     return {
         "bad input": kind(RisklineError("a column is missing")),
         "outage": kind(UnreachableError("no answer")),
+        "disk": kind(OSError(28, "No space left on device", "/lake")),
         "defect": kind(KeyError("x")),
         "told": told(AirflowFailException("a column is missing")),
         "told of a defect": told(defect),

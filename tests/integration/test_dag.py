@@ -213,6 +213,9 @@ def test_an_outage_is_tried_again_and_bad_input_is_not(told: Told) -> None:
     errors = told["errors"]
     assert errors["bad input"] == "AirflowFailException: a column is missing"
     assert errors["outage"] == "UnreachableError: no answer"
+    assert errors["disk"] == (
+        "RisklineError: No space left on device on /lake; put that right and run again"
+    )
     assert errors["defect"] == "KeyError: 'x'"
 
 

@@ -521,6 +521,36 @@ def test_a_database_that_does_not_answer_is_named_by_its_setting(url: str) -> No
     assert "hunter2" not in str(refused.value)
 
 
+def test_rows_of_two_queries_do_not_meet(tmp_path: Path) -> None:
+    url, queries = as_parquet(instalments(), tmp_path / "source"), tmp_path / "queries"
+    queries.mkdir()
+    query, lake = queries / "repayments.sql", Lake(tmp_path / "lake")
+
+    def pull(text: str, as_of: date) -> int | None:
+        query.write_text(text)
+        source = open_source(url, queries)
+        return pull_table(source, CONTRACT, lake, DuckDBEngine(1), as_of, ZoneInfo("UTC"), 3)
+
+    one = "SELECT * FROM repayments"
+    assert pull(one, MARCH_10) == 40
+    other = "SELECT * REPLACE (due_amount * 100 AS due_amount) FROM repayments"
+    with pytest.raises(RisklineError, match=r"query file has changed .*; move .* away"):
+        pull(other, LAST)
+    assert pull(f"{one};", LAST) == 52
+    lake.folder("landed", "repayments").rename(tmp_path / "away")
+    assert pull(other, LAST) == 80
+
+
+def test_a_sort_without_room_ends_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = as_parquet(instalments(days=300, a_day=400), tmp_path / "source")
+    monkeypatch.setattr("pipeline.engines.duckdb.SORT_MEMORY", "1MB")
+    with pytest.raises(RisklineError, match=r"table repayments: its rows cannot be put in order: "):
+        in_lake(tmp_path / "lake", FIRST + timedelta(days=299), url)
+    assert list(tmp_path.glob("lake/landed/repayments/*")) == []
+
+
 def test_an_optional_table_that_has_gone_is_not_taken_for_one_that_never_was(
     tmp_path: Path,
 ) -> None:
