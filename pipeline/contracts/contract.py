@@ -51,8 +51,10 @@ class Metric(StrEnum):
     ORPHANS_PCT = "orphans_pct"
     """The same in percent of the rows."""
     BEFORE_REFERENCE = "before_reference"
-    """Rows of the look-back window whose ``column`` lies before a date of the row they reference,
-    such as a payment before its loan was granted."""
+    """Rows of the history whose ``column`` lies before a date of the row they reference, in all of
+    its versions, such as a payment before its loan was granted."""
+    LOST_ROWS = "lost_rows"
+    """Rows landed up to the as-of date that are neither valid nor quarantined."""
     DAY_NULL_PCT = "day_null_pct"
     """Percent of the day's valid rows without a value in ``column``."""
     DAY_MEDIAN_AGAINST_PAST = "day_median_against_past"

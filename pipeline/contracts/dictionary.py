@@ -52,7 +52,8 @@ MEASURES = {
     Metric.AGE_DAYS: "days since a row last became known",
     Metric.ORPHANS: "rows whose {column} is not in {references}",
     Metric.ORPHANS_PCT: "rows whose {column} is not in {references}, in percent",
-    Metric.BEFORE_REFERENCE: "recent rows whose {column} lies before {references}",
+    Metric.BEFORE_REFERENCE: "rows whose {column} lies before {references}",
+    Metric.LOST_ROWS: "rows landed that are neither valid nor quarantined",
     Metric.DAY_NULL_PCT: "rows of the as-of date without {column}, in percent",
     Metric.DAY_MEDIAN_AGAINST_PAST: (
         "median {column} of the recent rows, divided by that of the 28 days before"

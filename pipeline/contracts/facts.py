@@ -71,6 +71,8 @@ class Batch:
                 return _percent(self._orphans(check), self.counts.valid)
             case Metric.BEFORE_REFERENCE:
                 return self._before_reference(check)
+            case Metric.LOST_ROWS:
+                return self.counts.landed - self.counts.valid - self.counts.quarantined
             case Metric.DAY_NULL_PCT:
                 return self._null_pct(check.column)
             case Metric.DAY_MEDIAN_AGAINST_PAST:
@@ -109,8 +111,8 @@ class Batch:
 
     def _median_against_past(self, column: str) -> float | None:
         first = self.as_of - timedelta(days=self.lookback_days)
-        now = _numbers(self.recent_rows(), column)
-        past = _numbers(
+        now = _sizes(self.recent_rows(), column)
+        past = _sizes(
             self._rows(first - timedelta(days=PAST_DAYS), first - timedelta(days=1)), column
         )
         if min(len(now), len(past)) < FEWEST_ROWS or np.median(past) == 0:
@@ -151,6 +153,7 @@ def _percent(part: int, whole: int) -> float:
     return 100 * part / whole if whole else 0.0
 
 
-def _numbers(rows: pa.Table, column: str) -> NDArray[np.float64]:
-    values: NDArray[np.float64] = rows[column].drop_null().to_numpy()
-    return values
+def _sizes(rows: pa.Table, column: str) -> NDArray[np.float64]:
+    # Without signs: what comes in and what goes out may weigh each other up to nearly nothing.
+    sizes: NDArray[np.float64] = np.abs(rows[column].drop_null().to_numpy())
+    return sizes

@@ -80,15 +80,24 @@ def load_contract(file: Path) -> Contract:
     """
     try:
         text = file.read_text(encoding="utf-8")
-        content = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise RisklineError(f"contract {file.name} cannot be read: {error}") from error
+    return _read(text, file.name)
+
+
+# Every stage of a night asks for the contracts, and to hold one to the standard takes a while.
+@lru_cache(maxsize=128)
+def _read(text: str, name: str) -> Contract:
+    try:
+        content = yaml.load(text, Loader=yaml.CSafeLoader)
         if not isinstance(content, dict):
-            raise RisklineError(f"contract {file.name}: not a mapping of names to values")
-        _validate(content, file)
+            raise RisklineError(f"contract {name}: not a mapping of names to values")
+        _validate(content, name)
         odcs = OpenDataContractStandard(**content)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, pydantic.ValidationError) as error:
+    except (yaml.YAMLError, pydantic.ValidationError) as error:
         reason = " ".join(str(error).split())
-        raise RisklineError(f"contract {file.name} cannot be read: {reason}") from error
-    return _contract(odcs, f"contract {file.name}", hashlib.sha256(text.encode()).hexdigest())
+        raise RisklineError(f"contract {name} cannot be read: {reason}") from error
+    return _contract(odcs, f"contract {name}", hashlib.sha256(text.encode()).hexdigest())
 
 
 @lru_cache(maxsize=1)
@@ -97,13 +106,13 @@ def _standard() -> Draft201909Validator:
     return Draft201909Validator(json.loads(schema))
 
 
-def _validate(content: dict[str, Any], file: Path) -> None:
+def _validate(content: dict[str, Any], name: str) -> None:
     error = next(iter(_standard().iter_errors(content)), None)
     if error is not None:
         place = "/".join(str(part) for part in error.absolute_path) or "the file"
         reason = " ".join(error.message.split())[:200]
         raise RisklineError(
-            f"contract {file.name} breaks the Open Data Contract Standard at {place}: {reason}"
+            f"contract {name} breaks the Open Data Contract Standard at {place}: {reason}"
         )
 
 

@@ -43,6 +43,15 @@ COMPARISONS = (
 )
 DAYS = {"d", "day", "days"}
 FAIL_ABOVE_PCT = "failAbovePct"
+NO_ROW_LOST = BatchCheck(
+    name="no_row_lost",
+    metric=Metric.LOST_ROWS,
+    severity=Severity.FAIL,
+    description="Every row that landed is valid or in quarantine.",
+    minimum=0,
+    maximum=0,
+)
+"""Of every table that lands, whatever its contract says."""
 PAIR_WORDS = "pairs of columns of the engine great-expectations"
 
 
@@ -62,7 +71,7 @@ def batch_checks(
     table = (odcs.schema_ or [])[0]
     if table.relationships:
         raise RisklineError(f"{place}: state relationships at their columns")
-    checks: list[BatchCheck] = []
+    checks = [NO_ROW_LOST] if any(column.name == KNOWN_AT for column in columns) else []
     for item, column in zip(table.properties or [], columns, strict=True):
         for link in item.relationships or []:
             custom = link.customProperties or []

@@ -99,12 +99,13 @@ def _column_rules(item: SchemaProperty, column: Column, place: str) -> Sequence[
             f"{column.type}"
         )
     if column.type == "string":
-        return [*rules, *_text_rules(column.name, options, place)]
+        return [*rules, *_text_rules(column, options, place)]
     return [*rules, *_range_rules(column, options, place)]
 
 
-def _text_rules(name: str, options: Mapping[str, Any], place: str) -> Sequence[Rule]:
-    rules: list[Rule] = [CleanText(name)]
+def _text_rules(column: Column, options: Mapping[str, Any], place: str) -> Sequence[Rule]:
+    # A word of a closed list is clean as it is.
+    rules: list[Rule] = [] if column.allowed else [CleanText(column.name)]
     lengths = {
         side: options[option]
         for option, side in {"minLength": "minimum", "maxLength": "maximum"}.items()
@@ -112,9 +113,9 @@ def _text_rules(name: str, options: Mapping[str, Any], place: str) -> Sequence[R
     }
     if lengths:
         _refuse_crossed(lengths.get("minimum"), lengths.get("maximum"), place)
-        rules.append(LengthWithin(name, **lengths))
+        rules.append(LengthWithin(column.name, **lengths))
     if "pattern" in options:
-        rules.append(OfForm(name, _pattern(options["pattern"], place)))
+        rules.append(OfForm(column.name, _pattern(options["pattern"], place)))
     return rules
 
 

@@ -1,6 +1,6 @@
 """A folder of Parquet or CSV files as a source."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,7 +27,7 @@ class FolderSource:
 
     def read(
         self, contract: Contract, since: datetime | None, until: datetime
-    ) -> Iterator[pa.RecordBatch]:
+    ) -> Generator[pa.RecordBatch, None, None]:
         """Rows with since <= known_at < until, and the rows without any known_at.
 
         Raises:

@@ -1,6 +1,6 @@
 """A PostgreSQL database as a source, read by ADBC."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +10,7 @@ import adbc_driver_postgresql.dbapi
 import pyarrow as pa
 
 from pipeline.contracts.contract import Contract
-from pipeline.errors import UnreachableError
+from pipeline.errors import RisklineError, UnreachableError
 from pipeline.sources.queries import failure, query_file, selection
 
 
@@ -32,7 +32,7 @@ class PostgresSource:
 
     def read(
         self, contract: Contract, since: datetime | None, until: datetime
-    ) -> Iterator[pa.RecordBatch]:
+    ) -> Generator[pa.RecordBatch, None, None]:
         """Rows with since <= known_at < until, and the rows without any known_at.
 
         Raises:
@@ -48,6 +48,7 @@ class PostgresSource:
             try:
                 cursor.execute(sql)
                 reader = cursor.fetch_record_batch()
+                _refuse_money(reader.schema, contract)
                 yield _with_numbers(pa.RecordBatch.from_pylist([], reader.schema), contract)
                 for batch in reader:
                     yield _with_numbers(batch, contract)
@@ -68,6 +69,18 @@ class PostgresSource:
                 "server runs and lets this role in"
             ) from None
         return connection
+
+
+def _refuse_money(schema: pa.Schema, contract: Contract) -> None:
+    """The driver delivers the type money in hundredths, and nothing tells them from units."""
+    for column in schema:
+        kind = (column.metadata or {}).get(b"POSTGRESQL:type")
+        if kind == b"money" and column.name in contract.column_names:
+            raise RisklineError(
+                f"table {contract.table}, column {column.name}: the type money depends on the "
+                "server's locale; cast it to numeric in the source or in the query file "
+                f"{contract.table}.sql"
+            )
 
 
 def _with_numbers(rows: pa.RecordBatch, contract: Contract) -> pa.RecordBatch:

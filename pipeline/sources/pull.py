@@ -1,6 +1,8 @@
 """Pulls what became known into the lake, a partition a day on which rows became known."""
 
+import logging
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import chain, groupby
 from operator import itemgetter
@@ -19,6 +21,8 @@ from pipeline.errors import RisklineError
 from pipeline.lake import UNDATED, Lake, runs_of
 from pipeline.sources.queries import query_text, without_values
 from pipeline.sources.source import Source
+
+log = logging.getLogger("riskline")
 
 LANDED = "landed"
 DAY = "_day"
@@ -72,8 +76,9 @@ def pull_table(
     since = None if first is None else start_of(first, timezone)
     with lake.renewal(LANDED, contract.table) as new:
         staged = new.scratch / "staged"
-        batches = source.read(contract, since, close_of(as_of, timezone))
-        pulled = _stage(batches, contract, timezone, staged)
+        # Closed also where a row does not fit: a source left open keeps locks on the bank's tables.
+        with closing(source.read(contract, since, close_of(as_of, timezone))) as batches:
+            pulled = _stage(batches, contract, timezone, staged)
         if first is None and pulled == 0 and not contract.is_optional:
             raise RisklineError(
                 f"table {contract.table} has no row known by {as_of}; check the source, or run a "
@@ -81,6 +86,17 @@ def pull_table(
             )
         # A day whose rows have gone from the source is emptied, so that a pull of it is repeatable.
         gone: set[date | str] = {UNDATED, *_days_between(lake, contract.table, first, as_of)}
+        before = lake.count(LANDED, contract.table, gone)
+        if pulled == 0 and before:
+            log.warning(
+                "table %s: the source has no row any more of those known from %s to %s, of which "
+                "%d were pulled before; they are taken out of the lake. If that is wrong, correct "
+                "the source and run the night again",
+                contract.table,
+                first,
+                as_of,
+                before,
+            )
         try:
             rows = engine.sorted_batches(staged, [DAY, *_total_order(contract)], new.scratch)
             for day, parts in _by_day(rows):

@@ -1,6 +1,6 @@
 """A source of tables, whichever kind it is, and how one is opened from its URL."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -35,7 +35,7 @@ class Source(Protocol):
 
     def read(
         self, contract: Contract, since: datetime | None, until: datetime
-    ) -> Iterator[pa.RecordBatch]:
+    ) -> Generator[pa.RecordBatch, None, None]:
         """Rows with since <= known_at < until, and the rows without any known_at.
 
         Columns and types are the source's own, as far as it knows types. The first batch may

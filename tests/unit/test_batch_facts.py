@@ -122,6 +122,11 @@ FACTS: dict[str, tuple[Metric, Days, float | None]] = {
         {0: [*many(31, 4.0), *many(99, None)], 10: many(30, 2.0)},
         2,
     ),
+    "in and out by their size": (
+        Metric.DAY_MEDIAN_AGAINST_PAST,
+        {0: [*many(20, -8.0), *many(19, 8.0)], 10: [*many(20, -2.0), *many(20, 2.0)]},
+        4,
+    ),
     "too few today": (Metric.DAY_MEDIAN_AGAINST_PAST, {0: many(29), 10: many(99)}, None),
     "too few before": (Metric.DAY_MEDIAN_AGAINST_PAST, {0: many(99), 10: many(29)}, None),
     "nothing to divide by": (Metric.DAY_MEDIAN_AGAINST_PAST, {0: many(99), 10: many(99, 0)}, None),
@@ -143,6 +148,7 @@ def test_a_fact(metric: Metric, days: Days, expected: float | None, tmp_path: Pa
         (Metric.DAY_QUARANTINED_PCT, 25),
         (Metric.HISTORY_QUARANTINED_PCT, 100 * 20 / 65),
         (Metric.AGE_DAYS, 0),
+        (Metric.LOST_ROWS, 0),
     ],
 )
 def test_a_fact_about_rows_of_which_some_are_quarantined(

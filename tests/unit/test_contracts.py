@@ -87,8 +87,10 @@ def test_a_source_is_gated(contract: Contract) -> None:
     customers = {"customer_id", "related_customer_id"} & set(contract.column_names)
     if contract.table != "customers":
         assert {c.name for c in contract.columns if c.references} >= customers
+    assert checks[Metric.LOST_ROWS].severity is Severity.FAIL
     if contract.is_optional:
-        assert {check.severity for check in contract.batch_checks} == {Severity.WARN}
+        fails = [c.metric for c in contract.batch_checks if c.severity is Severity.FAIL]
+        assert fails == [Metric.LOST_ROWS]
 
 
 @on_every_source
@@ -110,7 +112,7 @@ def test_every_text_and_number_is_bounded(contract: Contract) -> None:
     demands = {rule.name for rule in contract.rules}
     for column in contract.columns:
         if column.type == "string":
-            assert f"{column.name}_clean" in demands
+            assert demands & {f"{column.name}_allowed", f"{column.name}_clean"}
             if contract.is_versioned:
                 assert demands & {f"{column.name}_allowed", f"{column.name}_length"}
         elif column.type in {"number", "date", "timestamp"}:

@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.contracts.contract import LAST_DAY, BatchCheck, Metric, Severity
 from pipeline.contracts.odcs import load_contract, load_contracts
+from pipeline.contracts.odcs_checks import NO_ROW_LOST
 from pipeline.contracts.rules import (
     CleanText,
     LengthWithin,
@@ -68,7 +69,6 @@ def test_a_contract_becomes_columns_rules_and_checks(tmp_path: Path) -> None:
         CleanText("visit_id"),
         LengthWithin("visit_id", 1, 8),
         UnlessWithdrawn(OneOf("kind", ("call", "visit")), "is_deleted"),
-        UnlessWithdrawn(CleanText("kind"), "is_deleted"),
         UnlessWithdrawn(Within("minutes", 0, 90, is_minimum_excluded=True), "is_deleted"),
         UnlessWithdrawn(Within("first_day", date(2001, 2, 3), last), "is_deleted"),
         UnlessWithdrawn(Within("last_day", first, last), "is_deleted"),
@@ -80,6 +80,7 @@ def test_a_contract_becomes_columns_rules_and_checks(tmp_path: Path) -> None:
     ]
     fail, warn = Severity
     assert list(contract.batch_checks) == [
+        NO_ROW_LOST,
         BatchCheck("minutes_known", Metric.DAY_NULL_PCT, warn, "", maximum=12.5, column="minutes"),
         BatchCheck(
             "minutes_against_past",

@@ -551,6 +551,16 @@ def test_a_sort_without_room_ends_in_one_line(
     assert list(tmp_path.glob("lake/landed/repayments/*")) == []
 
 
+def test_the_type_money_is_not_taken_for_hundredths(tmp_path: Path, bank: str) -> None:
+    load({"repayments": instalments()}, bank)
+    with psycopg.connect(bank) as connection:
+        connection.execute(
+            "ALTER TABLE repayments ALTER due_amount TYPE money USING due_amount::numeric::money"
+        )
+    with pytest.raises(RisklineError, match=r"column due_amount: the type money .* cast it to"):
+        in_lake(tmp_path / "lake", MARCH_10, bank)
+
+
 def test_an_optional_table_that_has_gone_is_not_taken_for_one_that_never_was(
     tmp_path: Path,
 ) -> None:
