@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.errors import RisklineError
+from pipeline.row_counts import count_rows, stamps_in
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 UNDATED = "undated"
@@ -101,17 +102,19 @@ class Lake:
         return [self.file(layer, table, day) for day in self.days(layer, table) if day <= until]
 
     def count(self, layer: str, table: str, days: Iterable[date | str]) -> int:
-        """Rows in the partitions of some days, from their footers alone; a missing one has none."""
-        files = (self.file(layer, table, day) for day in days)
-        return sum(pq.read_metadata(file).num_rows for file in files if file.exists())
+        """Rows in the partitions of some days; a missing one has none."""
+        return count_rows(self.folder(layer, table), {file_name(day) for day in days})
 
     def exists(self, layer: str, table: str, day: date | str) -> bool:
         """Whether there is such a partition."""
         return self.file(layer, table, day).exists()
 
-    def stamp(self, layer: str, table: str, day: date | str) -> int:
-        """When a partition was last replaced, in nanoseconds; it may be that of another's."""
-        return self.file(layer, table, day).stat().st_mtime_ns
+    def stamps(self, layer: str, table: str) -> dict[str, int]:
+        """When each partition was last replaced, in nanoseconds, by file name.
+
+        It may be that of another's: what is made of a partition bears the stamp of its origin.
+        """
+        return stamps_in(self.folder(layer, table))
 
     def mark(self, layer: str, table: str, day: date, made_by: str = "") -> None:
         """Record that every partition up to ``day`` is there, empty days included.
@@ -146,10 +149,16 @@ class Lake:
 
     def file(self, layer: str, table: str, day: date | str) -> Path:
         """Where a partition is kept, or would be."""
-        name = day.isoformat() if isinstance(day, date) else day
-        if name != UNDATED:
-            date.fromisoformat(name)
-        return self.folder(layer, table) / f"{name}.parquet"
+        return self.folder(layer, table) / file_name(day)
+
+
+def file_name(day: date | str) -> str:
+    """What the file of a partition is called."""
+    if isinstance(day, date):
+        return f"{day.isoformat()}.parquet"
+    if day != UNDATED:
+        raise ValueError(f"{day!r} is no partition")
+    return f"{day}.parquet"
 
 
 class Renewal:
@@ -161,11 +170,14 @@ class Renewal:
         self._file = partial(lake.file, layer, table)
         self._moves: dict[Path, Path | None] = {}
 
-    def write(self, day: date | str, parts: Iterable[pa.Table]) -> None:
+    def write(self, day: date | str, parts: Iterable[pa.Table]) -> int:
         """Write a partition from tables of one schema, of which there is at least one.
 
         The file's bytes depend on the rows and their order alone, not on where one table ends and
         the next begins.
+
+        Returns:
+            Rows written.
         """
         live = self._file(day)
         pieces = iter(parts)
@@ -173,10 +185,13 @@ class Renewal:
         new = self.scratch / live.name
         # What is there already may be a link, whose bytes are not this one's to change.
         new.unlink(missing_ok=True)
+        count = 0
         with pq.ParquetWriter(new, _bare(first).schema, compression="zstd") as file:
             for group in _row_groups(chain([first], pieces)):
                 file.write_table(group, row_group_size=ROW_GROUP)
+                count += len(group)
         self._moves[live] = new
+        return count
 
     def link(self, day: date | str, file: Path) -> None:
         """Let a partition share the bytes, and the stamp, of another file of the lake."""

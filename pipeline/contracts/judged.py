@@ -14,7 +14,7 @@ from pipeline.contracts.quarantine import REASONS, quarantine_schema, split
 from pipeline.contracts.references import keep_in_doubt, reach, references_of, rows_in_doubt
 from pipeline.engines.base import Engine
 from pipeline.errors import RisklineError
-from pipeline.lake import UNDATED, Lake, runs_of
+from pipeline.lake import UNDATED, Lake, file_name, runs_of
 
 LANDED, VALID, QUARANTINED = "landed", "valid", "quarantined"
 PARTITION, CLOSE = "_partition", "_close"
@@ -59,7 +59,9 @@ def quarantine_table(
     days: list[date | str] = [d for d in lake.days(LANDED, contract.table) if d <= as_of]
     if lake.exists(LANDED, contract.table, UNDATED):
         days.append(UNDATED)
-    todo = [day for day in days if not _is_judged(lake, contract, day)]
+    landed, judged = lake.stamps(LANDED, contract.table), lake.stamps(VALID, judged_name(contract))
+    # A day of which the valid side does not bear the stamp was landed again, or never judged.
+    todo = [day for day in days if judged.get(file_name(day)) != landed[file_name(day)]]
     if todo:
         judge = _Judge(contract, contracts, lake, engine, as_of, timezone)
         for some in judge.portions(todo):
@@ -134,7 +136,8 @@ class _Judge:
         contract, lake = self.contract, self.lake
         # The stamps are read before the rows: a day that lands again meanwhile keeps its old stamp
         # here and is judged again next time.
-        stamps = [lake.stamp(LANDED, contract.table, day) for day in days]
+        landed = lake.stamps(LANDED, contract.table)
+        stamps = [landed[file_name(day)] for day in days]
         parts = [lake.read(LANDED, contract.table, day) for day in days]
         # Rows with the same key have the same known_at and so the same day: judging many days in
         # one pass gives what judging each alone gives.
@@ -188,10 +191,3 @@ class _Judge:
                 f"{', '.join(missing)}; move {folder} away, and the next pull lands all of it again"
             )
         return rows.select(contract.column_names).cast(contract.arrow_schema)
-
-
-def _is_judged(lake: Lake, contract: Contract, day: date | str) -> bool:
-    name = judged_name(contract)
-    return lake.exists(VALID, name, day) and (
-        lake.stamp(VALID, name, day) == lake.stamp(LANDED, contract.table, day)
-    )

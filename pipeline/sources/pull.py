@@ -18,7 +18,7 @@ from pipeline.contracts.contract import FIRST_DAY, KNOWN_AT, LAST_DAY, Contract
 from pipeline.contracts.schema import conform
 from pipeline.engines.base import Engine, EngineError
 from pipeline.errors import RisklineError
-from pipeline.lake import UNDATED, Lake, runs_of
+from pipeline.lake import UNDATED, Lake, Renewal, runs_of
 from pipeline.sources.queries import query_text, without_values
 from pipeline.sources.source import Source
 
@@ -55,23 +55,12 @@ def pull_table(
             "known_at (timestamp, in the primary key) and is_deleted (boolean)"
         )
     through = max(lake.marks(LANDED, contract.table), default=None)
-    if contract.is_optional and not source.has(contract.table):
-        if through is None:
-            return None
-        folder = lake.folder(LANDED, contract.table)
-        raise RisklineError(
-            f"table {contract.table} was pulled before and is not in the source any more; bring it "
-            f"back, or move {folder} away to go on without it"
-        )
+    if contract.is_optional and through is None and not source.has(contract.table):
+        return None
     query = query_text(contract.table, source.queries) or ""
-    if through is not None and lake.made_by(LANDED, contract.table, through) != query:
-        folder = lake.folder(LANDED, contract.table)
-        raise RisklineError(
-            f"table {contract.table}: its query file has changed since rows were pulled by it; "
-            f"move {folder} away, and the next pull lands all of it again by the new one"
-        )
     first = None
     if through is not None:
+        _refuse_another_table(source, contract, lake, through, query)
         first = min(through + timedelta(days=1), as_of) - timedelta(days=lookback_days)
     since = None if first is None else start_of(first, timezone)
     with lake.renewal(LANDED, contract.table) as new:
@@ -79,51 +68,91 @@ def pull_table(
         # Closed also where a row does not fit: a source left open keeps locks on the bank's tables.
         with closing(source.read(contract, since, close_of(as_of, timezone))) as batches:
             pulled = _stage(batches, contract, timezone, staged)
-        if first is None and pulled == 0 and not contract.is_optional:
-            raise RisklineError(
-                f"table {contract.table} has no row known by {as_of}; check the source, or run a "
-                "later night"
-            )
-        # A day whose rows have gone from the source is emptied, so that a pull of it is repeatable.
-        gone: set[date | str] = {UNDATED, *_days_between(lake, contract.table, first, as_of)}
-        before = lake.count(LANDED, contract.table, gone)
-        if pulled == 0 and before:
-            log.warning(
-                "table %s: the source has no row any more of those known from %s to %s, of which "
-                "%d were pulled before; they are taken out of the lake. If that is wrong, correct "
-                "the source and run the night again",
-                contract.table,
-                first,
-                as_of,
-                before,
-            )
+        before = _days_between(lake, contract.table, first, as_of)
+        if pulled == 0:
+            _refuse_nothing(contract, lake, before, first, as_of)
         try:
             rows = engine.sorted_batches(staged, [DAY, *_total_order(contract)], new.scratch)
-            for day, parts in _by_day(rows):
-                new.write(day, parts)
-                gone.discard(day)
-                # An unchanged day keeps its file, and with it the work done on it.
-                if new.is_unchanged(day):
-                    new.keep(day)
+            _replace_days(contract, lake, new, rows, before)
         except EngineError as error:
             raise RisklineError(
                 f"table {contract.table}: its rows cannot be put in order: "
                 f"{without_values(str(error))}; see that the disk of {lake.root} has room"
             ) from error
-        for day in gone:
-            if lake.exists(LANDED, contract.table, day) and lake.count(
-                LANDED, contract.table, [day]
-            ):
-                new.write(day, [contract.arrow_schema.empty_table()])
         staged.unlink()
     lake.mark(LANDED, contract.table, as_of, query)
     return pulled
 
 
-def _days_between(lake: Lake, table: str, first: date | None, last: date) -> list[date]:
-    return [
-        day for day in lake.days(LANDED, table) if (first is None or first <= day) and day <= last
-    ]
+def _refuse_another_table(
+    source: Source, contract: Contract, lake: Lake, through: date, query: str
+) -> None:
+    """A table that has gone, or is made in another way by now, does not go on from its past."""
+    folder = lake.folder(LANDED, contract.table)
+    if contract.is_optional and not source.has(contract.table):
+        raise RisklineError(
+            f"table {contract.table} was pulled before and is not in the source any more; bring it "
+            f"back, or move {folder} away to go on without it"
+        )
+    if lake.made_by(LANDED, contract.table, through) != query:
+        raise RisklineError(
+            f"table {contract.table}: its query file has changed since rows were pulled by it; "
+            f"move {folder} away, and the next pull lands all of it again by the new one"
+        )
+
+
+def _refuse_nothing(
+    contract: Contract, lake: Lake, before: list[date | str], first: date | None, as_of: date
+) -> None:
+    """A source without a row is one that is being loaded, where there were rows or must be some."""
+    if first is None and not contract.is_optional:
+        raise RisklineError(
+            f"table {contract.table} has no row known by {as_of}; check the source, or run a later "
+            "night"
+        )
+    count = lake.count(LANDED, contract.table, before)
+    if count:
+        raise RisklineError(
+            f"table {contract.table}: the source has none of the {count} rows any more that were "
+            f"pulled of the days from {first} to {as_of}; check the source, or move their files in "
+            f"{lake.folder(LANDED, contract.table)} away to go on without them"
+        )
+
+
+def _replace_days(
+    contract: Contract,
+    lake: Lake,
+    new: Renewal,
+    rows: Iterable[pa.RecordBatch],
+    before: Iterable[date | str],
+) -> None:
+    """Write each day anew; a day whose rows have gone is emptied, so that a pull is repeatable."""
+    gone = {day: lake.count(LANDED, contract.table, [day]) for day in before}
+    fewer = 0
+    for day, parts in _by_day(rows):
+        count = new.write(day, parts)
+        fewer += max(gone.pop(day, 0) - count, 0)
+        # An unchanged day keeps its file, and with it the work done on it.
+        if new.is_unchanged(day):
+            new.keep(day)
+    for day, count in gone.items():
+        fewer += count
+        if count:
+            new.write(day, [contract.arrow_schema.empty_table()])
+    if fewer:
+        log.warning(
+            "table %s: %d rows that were pulled before are not in the source any more, and leave "
+            "the lake; where that is wrong, correct the source and run the night again",
+            contract.table,
+            fewer,
+        )
+
+
+def _days_between(lake: Lake, table: str, first: date | None, last: date) -> list[date | str]:
+    """The days in the lake that a pull reads again, and the undated rows."""
+    days = lake.days(LANDED, table)
+    found = [day for day in days if (first is None or first <= day) and day <= last]
+    return [*found, UNDATED]
 
 
 def _total_order(contract: Contract) -> list[str]:

@@ -39,6 +39,8 @@ Row = tuple[Cell, ...]
 # Days and instants as Arrow keeps them: Python's own calendar is too short for what databases
 # hold. These are the first and the last that PostgreSQL can.
 FIRST_DAY, LAST_DAY = -2_440_588, 106_741_034
+# And what a driver makes of its days and instants without end.
+ENDLESS_DAYS, ENDLESS = (-(2**31), -2_147_472_692, 2**31 - 1), 2**63 - 1
 FIRST_INSTANT, LAST_INSTANT = FIRST_DAY * 86_400_000_000, LAST_DAY * 86_400_000_000
 
 
@@ -140,10 +142,10 @@ def values(of: Column, contract: Contract) -> st.SearchStrategy[Cell]:
             texts = [*words, *ODD_TEXTS, *("é" * n for n in lengths if n < 10_000)]
             found = st.sampled_from(texts) | st.text(max_size=5)
         case "date":
-            odd = [0, 18_262, FIRST_DAY, LAST_DAY, 2_932_896, 2_932_897, *near]
+            odd = [0, 18_262, FIRST_DAY, LAST_DAY, 2_932_896, 2_932_897, *ENDLESS_DAYS, *near]
             found = st.sampled_from([int(day) for day in odd]) | st.integers(FIRST_DAY, LAST_DAY)
         case "timestamp":
-            instants = [0, 1, 1_577_836_800_000_000, FIRST_INSTANT, LAST_INSTANT, *near]
+            instants = [0, 1, 1_577_836_800_000_000, FIRST_INSTANT, LAST_INSTANT, ENDLESS, *near]
             found = st.sampled_from([int(instant) for instant in instants])
         case "number":
             odd_numbers = [0.0, -0.0, 1.0, float("nan"), float("inf"), float("-inf"), *near]

@@ -236,7 +236,7 @@ SPOILT: list[tuple[Callable[[Path], None], str]] = [
     (negative_amounts, f"table repayments fails share_quarantined_of_the_day_pct on {NIGHT}"),
     (cut_short, "table repayments cannot be read from the source: Invalid Input Error"),
     (cut_short_and_packed, "table loans cannot be read from the source: "),
-    (header_only, f"table repayments fails rows_of_the_day on {NIGHT}"),
+    (header_only, "table repayments: the source has none of the "),
     (empty_file, "table loans cannot be read from the source: "),
     (two_files, "loans.csv and loans.parquet both hold the table loans; keep one"),
     (no_folder, "does not exist; set RISK_SOURCE_URL"),

@@ -59,7 +59,7 @@ def test_names_lead_nowhere_else(tmp_path: Path, name: str) -> None:
         Lake(tmp_path).file(name, "loans", DAY)
     with pytest.raises(ValueError, match="is no name"):
         Lake(tmp_path).file("landed", name, DAY)
-    with pytest.raises(ValueError, match="isoformat"):
+    with pytest.raises(ValueError, match="is no partition"):
         Lake(tmp_path).file("landed", "loans", "../../etc")
 
 
