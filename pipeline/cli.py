@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from pipeline.errors import RisklineError
+from pipeline.errors import RisklineError, of_the_machine
 from pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -32,9 +32,7 @@ def main() -> None:
     except RisklineError as error:
         _end(str(error))
     except OSError as error:
-        # A full disk, a folder that may not be written: the machine's, not the code's.
-        place = f" on {error.filename}" if error.filename else ""
-        _end(f"{error.strerror or error}{place}; put that right and run again")
+        _end(str(of_the_machine(error)))
 
 
 def _end(message: str) -> NoReturn:
@@ -88,28 +86,39 @@ def simulate(
         str | None, typer.Option(metavar="DATE", help="Last day of the bank's life.")
     ] = None,
     seed: int = 20240601,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PLACE",
+            help="Folder for Parquet files, or postgresql://...; else the embedded server.",
+        ),
+    ] = None,
 ) -> None:
-    """Fill the embedded server's database 'bank' with a simulated bank."""
+    """Make up a bank, as a source to pull from; without --to it fills the embedded server."""
+    settings = load_settings()
+    day = None if last_date is None else _business_date(last_date, settings)
+    # Only now, so that a mistyped date is answered at once.
     from pipeline.simulator.bank import Bank
-    from pipeline.simulator.bank import simulate as simulate_bank
-    from pipeline.simulator.load import load
+    from pipeline.simulator.deliver import deliver, fill
     from pipeline.warehouse.bank import name_bank
     from pipeline.warehouse.server import ensure_running
 
-    settings = load_settings()
-    if settings.lake.exists():
+    bank = Bank(customers=customers, months=months, seed=seed)
+    if day is not None:
+        bank = replace(bank, last_date=day)
+    console = _console()
+    if to is not None:
+        rows = deliver(bank, to, console)
+    elif settings.lake.exists():
         raise RisklineError(
             f"{settings.home} already holds nights of another bank; set RISK_HOME to a new folder"
         )
-    bank = Bank(customers=customers, months=months, seed=seed)
-    if last_date is not None:
-        bank = replace(bank, last_date=_business_date(last_date, settings))
-    tables = simulate_bank(bank)
-    url = ensure_running(settings.home).url("bank", "bank")
-    load(tables, url)
-    name_bank(url, repr(bank))
-    counts = ", ".join(f"{len(rows):,} {name}" for name, rows in tables.items())
-    _console().print(f"a bank up to {bank.last_date}: {counts}")
+    else:
+        url = ensure_running(settings.home).url("bank", "bank")
+        rows = fill(bank, url, console)
+        name_bank(url, repr(bank))
+    counts = ", ".join(f"{count:,} {name}" for name, count in rows.items())
+    console.print(f"a bank up to {bank.last_date}: {counts}", soft_wrap=True)
 
 
 @app.command()

@@ -11,8 +11,8 @@ from pipeline import nightly, scheduler
 from pipeline.errors import RisklineError
 from pipeline.lake import Lake
 from pipeline.settings import Settings
-from pipeline.simulator.bank import Bank, simulate
-from pipeline.simulator.load import load
+from pipeline.simulator.bank import Bank
+from pipeline.simulator.deliver import fill
 from pipeline.warehouse.bank import name_bank
 from pipeline.warehouse.query import read_only
 from pipeline.warehouse.server import ensure_running
@@ -36,13 +36,11 @@ def demo(settings: Settings, console: Console) -> None:
     bank = Bank()
     # Before anything is replaced: the home may hold another bank's nights.
     Lake(settings.lake).claim(nightly.lake_owner(settings, repr(bank)))
-    tables = simulate(bank)
-    load(tables, server.url("bank", "bank"))
-    name_bank(server.url("bank", "bank"), repr(bank))
-    console.print(
-        f"a simulated bank: {len(tables['customers']):,} customer rows, "
-        f"{len(tables['loans']):,} loan rows, {len(tables['repayments']):,} repayment rows"
-    )
+    url = server.url("bank", "bank")
+    rows = fill(bank, url, console)
+    name_bank(url, repr(bank))
+    counts = ", ".join(f"{count:,} {name}" for name, count in rows.items())
+    console.print(f"a simulated bank, rows by table: {counts}")
     nights = [bank.last_date - timedelta(days=back) for back in reversed(range(NIGHTS))]
     training = nightly.train(settings, nights[0] - timedelta(days=1))
     console.print(

@@ -1,1 +1,1 @@
-"""A bank to try the system on: it makes up five source tables and loads them into PostgreSQL."""
+"""A bank to try the system on: it makes up twelve source tables, for PostgreSQL or Parquet."""

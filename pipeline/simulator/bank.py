@@ -1,31 +1,78 @@
 """A bank, made up from equations.
 
-A customer i of segment s stops paying in month t, having an instalment due, with probability
-p = 1 / (1 + exp(-z)), where::
+A customer i of segment s and industry k stops paying in month t, having an instalment due, with
+probability p = 1 / (1 + exp(-z)), where::
 
-    z[i,t] = base[s] + means + stability + 0.7 u[i] + 1.25 x[i,t] + f y[k,t] + network
+    z[i,t] = base[s] + means + stability + prospects + relationship + behaviour + network
+             + 0.7 u[i] + 1.15 x[i,t] + squeeze + crunch
 
-    means      1.1 ln(instalments due / capacity / 0.45), held within -1.5 and 1.5;
-               capacity is 0.40 of income for consumers, 0.16 for sme, 0.14 for corporates
-    stability  consumers: 2.2 exp(-days in the job / 500) + 0.7 exp(-days at the address / 700)
-               + 0.7 where self-employed or paid by the hour
-               firms: 2.0 exp(-days since founding / 1500), less 0.3 for corporates
-    u          frailty that no table shows, standard normal
-    x          a personal shock, AR(1): x[t] = 0.93 x[t-1] + sqrt(1 - 0.93^2) e[t]
-    y          the cycle of industry k, a level plus AR(1) with 0.90; f is 0.35 for consumers,
-               0.8 for firms
-    network    with a guarantor or head of group j: 0.6 x[j,t], and 1.8 where j does not pay
+    means         1.1 ln(instalments due / capacity / 0.45), held within -1.5 and 1.5, less
+                  0.2 c[i]; capacity is 0.40 of income for consumers, 0.16 for sme, 0.14 for
+                  corporates
+    stability     consumers: 2.2 n + 0.7 exp(-days at the address / 700) + 0.7 where self-employed
+                  or paid by the hour, with n = exp(-days in the job / 500)
+                  firms: 2.0 n, less 0.3 for corporates, with n = exp(-days since founding / 1500)
+    prospects     f y[k,t] - 0.7 g[i]; f is 0.7 for consumers, 1.1 for firms
+    relationship  -0.6 b[i]
+    behaviour     0.6 a[i]
+    network       N[i] + 0.4 times the sum over i's edges to j of w N[j], with
+                  N[i] = sum over i's edges to j of w (x[j,t] + 2.2 where j does not pay);
+                  w is 1 for guarantors and groups, 0.7 for shareholders, 0.5 for suppliers
+                  and family, 0 for referrals
+    squeeze       1.8 n times the part of ln(instalments due / capacity / 0.45) between 0 and 1:
+                  a burden is worst where the job or the firm is new
+    crunch        0.9 max(-c[i], 0) max(m[t], 0): a downturn is worst where liquid assets are thin
 
-Income is base income times exp(0.002 t - 0.16 x - 0.02 y + 0.05 e) (0.10 y for firms), and
-liquid assets move with exp(-0.45 x), so that the tables show the shock through noise. Of those
+    u             frailty that no table shows, standard normal; the bureau knows it in part
+    x             a personal shock, AR(1): x[t] = 0.93 x[t-1] + sqrt(1 - 0.93^2) e[t]
+    m             slack of the economy: 0.15 times an AR(1) with 0.90, and a downturn of depth
+                  1.6, a raised cosine of 16 months whose bottom lies within the middle sixth of
+                  the window
+    y             cycle of the industry: its own level 0.45 e and AR(1) with 0.95, 0.6 strong, both
+                  against the mean of industries, and its sensitivity (0.1 to 1.4) times m
+    c             cushion of liquid assets; b bond with the bank; g quality of a firm's management:
+                  all standard normal and lasting, g of firms only
+    a             taste for games of chance and cash: exponential with mean 1, at most 4
+
+Income is base income times exp(0.002 t - 0.16 x - 0.02 y + 0.05 e) (0.10 y for firms). Of those
 who stop, 45 % pay all arrears 30 to 120 days after the first instalment missed; the others never
-pay again. Those who do pay are a few days late with a probability that grows with 0.45 (z - base),
-and weeks late with 0.75 (z - base). A new loan is granted to customers who are not in arrears and
-whose instalments stay within 1.3 times their capacity. A guarantor counts from the first day to
-the last, also where the table lets the edge end.
+pay again. Those who do pay are a few days late with a probability that grows with 0.45 (z - v), and
+weeks late with 0.75 (z - v), where v is base and the lasting traits a, b, c, g: these show in no
+credit history before it is too late. A new loan is granted to customers who are not in arrears and
+whose instalments stay within 1.3 times their capacity. An edge counts from the first day to the
+last, also where the table lets it end.
 
-The bank keeps its books on UTC. Each part draws from a PCG64 generator of its own, so that a
-change to one part leaves the others' random numbers alone; every published number is rounded.
+What the tables show of this, each through noise e of its own:
+
+financials        income; liquid assets, income times exp(0.7 + 0.6 c - 0.45 x + 0.3 e). Known 2 to
+                  8 days after the month's end.
+transactions      about 2.3 bookings a month, at most one of a category; those between are not
+                  shown, so balances do not add up. Gambling by 0.02 + 0.10 a a month, cash by
+                  0.10 + 0.07 a. A balance falls with 0.45 x and 0.10 a, and into overdraft beyond
+                  x = 1. Known the next night, 2 % some days later.
+interactions      complaints grow with exp(0.7 x - 0.9 b), calls for forbearance with exp(1.3 x);
+                  logins, visits and surveys fall beyond x = 0.2. Sentiment has 0.25 b - 0.15 x,
+                  satisfaction 0.8 b - 0.35 x. Known within two days.
+assessments       of firms, twice a year (corporates: four times): management 0.95 g, reputation
+                  0.55 g - 0.25 x, position 0.40 g - 0.30 y. Known 1 to 14 days later.
+bureau            twice a year: score 620 - 55 u - 35 x + 40 e; inquiries with exp(0.45 x + 0.15 u);
+                  debt elsewhere, overdue more often with 0.8 x + 0.6 u. Known within three days.
+industry_outlook  index 100 - 9 y + 2 e, and growth 2.4 - 2.6 m, unemployment 4.6 + 1.4 m three
+                  months before, policy rate 2.75 - 1.1 m five months before. Known 18 to 25 days
+                  after the month's end; 40 % of the indices are first noisier, and revised after
+                  30 days.
+defaults          past_due at 90 days past due (95 % of them), bankruptcy (15 %) and write_off
+                  (70 %) of those who never pay again, restructuring (12 %) of those who pay again
+                  before that. Known 1 to 14 days after the event.
+external_signals  of one customer in ten, four times a year: 0.1 - 0.25 x - 0.15 u + 0.3 e. Known
+                  1 to 5 days later. One row in 200 comes without consent, as from real providers:
+                  such a row breaks its contract, and no other row does.
+
+In every table some rows are corrected later and some are withdrawn.
+
+The bank keeps its books on UTC. Each part draws from a PCG64 generator of its own, and each table
+from one for each block of customers, so that a change to one leaves the others' random numbers
+alone. Matrices are kept in thousandths, and every published number is rounded.
 """
 
 from __future__ import annotations
@@ -35,24 +82,53 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
+from pipeline.simulator.accounts import transactions
+from pipeline.simulator.bureau import bureau
+from pipeline.simulator.character import form
 from pipeline.simulator.clock import Calendar
-from pipeline.simulator.fortune import Climate, Fortune, live, weather
-from pipeline.simulator.lending import Book, Wishes, book, loans, wish
+from pipeline.simulator.contacts import interactions
+from pipeline.simulator.defaults import defaults
+from pipeline.simulator.economy import cycle, industry_outlook
+from pipeline.simulator.fortune import live, weather
+from pipeline.simulator.judgement import assessments
+from pipeline.simulator.lending import loans, wish
 from pipeline.simulator.means import financials
-from pipeline.simulator.network import Network, connect, relationships
+from pipeline.simulator.network import connect, relationships
+from pipeline.simulator.outside import external_signals
 from pipeline.simulator.payments import repayments
-from pipeline.simulator.population import People, customers, settle
+from pipeline.simulator.population import customers, settle
+from pipeline.simulator.world import Block, World
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from collections.abc import Callable, Iterator
+
     from numpy.random import Generator
 
 PARTS = (
     "people", "network", "climate", "wishes", "fortune", "book",
     "customers", "loans", "repayments", "financials", "relationships",
+    "character", "economy", "transactions", "interactions", "assessments", "bureau",
+    "industry_outlook", "defaults", "external_signals",
 )  # fmt: skip
 """The order gives each part its random numbers: append, never insert."""
+
+TABLES: dict[str, Callable[[Generator, Calendar, Block], pa.Table]] = {
+    "customers": customers,
+    "loans": loans,
+    "repayments": repayments,
+    "financials": financials,
+    "relationships": relationships,
+    "transactions": transactions,
+    "interactions": interactions,
+    "assessments": assessments,
+    "bureau": bureau,
+    "industry_outlook": industry_outlook,
+    "defaults": defaults,
+    "external_signals": external_signals,
+}
+"""How a block of customers shows in each table."""
 
 
 @dataclass(frozen=True)
@@ -65,61 +141,72 @@ class Bank:
     last_date: date = date(2024, 5, 31)
     """Nothing is known after the close of this date."""
     seed: int = 20240601
+    block_customers: int = 50_000
+    """Tables are made for so many customers at a time: it bounds memory and decides the bytes."""
 
     @property
     def calendar(self) -> Calendar:
         """The months the bank lives through."""
         return Calendar(self.months, self.last_date)
 
-
-@dataclass(frozen=True)
-class World:
-    """All that happens at a bank, of which its tables show a part."""
-
-    people: People
-    network: Network
-    climate: Climate
-    wishes: Wishes
-    fortune: Fortune
-    book: Book
+    @property
+    def blocks(self) -> int:
+        """How many blocks of customers its tables come in."""
+        return -(-self.customers // self.block_customers)
 
 
-def generator(bank: Bank, part: str) -> Generator:
-    """The random numbers of one part of the bank."""
-    seed = np.random.SeedSequence(bank.seed, spawn_key=(PARTS.index(part),))
+def generator(bank: Bank, part: str, *block: int) -> Generator:
+    """The random numbers of one part of the bank, or of one block of that part."""
+    seed = np.random.SeedSequence(bank.seed, spawn_key=(PARTS.index(part), *block))
     return np.random.Generator(np.random.PCG64(seed))
 
 
-def create(bank: Bank) -> World:
-    """Let the bank live through its months."""
+def create(bank: Bank, on_month: Callable[[], None] = lambda: None) -> World:
+    """Let the bank live through its months.
+
+    Args:
+        bank: what to simulate.
+        on_month: called after each of its calendar's steps.
+    """
     calendar = bank.calendar
     people = settle(generator(bank, "people"), calendar, bank.customers)
+    character = form(generator(bank, "character"), people)
     network = connect(generator(bank, "network"), people)
-    climate = weather(generator(bank, "climate"), calendar, people)
+    economy = cycle(generator(bank, "economy"), calendar)
+    climate = weather(generator(bank, "climate"), calendar, people, economy)
     wishes = wish(generator(bank, "wishes"), calendar, people, climate)
-    fortune = live(generator(bank, "fortune"), calendar, people, network, climate, wishes)
-    loan_book = book(generator(bank, "book"), calendar, people, wishes, fortune)
-    return World(people, network, climate, wishes, fortune, loan_book)
+    fortune = live(
+        generator(bank, "fortune"),
+        calendar, people, character, network, economy, climate, wishes, on_month,
+    )  # fmt: skip
+    return World(people, character, network, economy, climate, wishes, fortune)
+
+
+def pieces(bank: Bank, world: World) -> Iterator[tuple[str, pa.Table]]:
+    """The bank's tables in pieces: all tables for the first block of customers, and so on.
+
+    Yields:
+        A table's name and those of its rows that belong to the block, sorted by known_at and
+        then by key. The outlook of industries, which belongs to no customer, comes with the
+        first block.
+    """
+    calendar = bank.calendar
+    for number in range(bank.blocks):
+        rng = generator(bank, "book", number)
+        block = world.block(number, bank.block_customers, calendar, rng)
+        for name, rows in TABLES.items():
+            if name != "industry_outlook" or number == 0:
+                yield name, rows(generator(bank, name, number), calendar, block)
 
 
 def simulate(bank: Bank) -> dict[str, pa.Table]:
-    """The bank's tables customers, loans, repayments, financials, relationships.
+    """The bank's twelve tables in memory: for banks small enough for that.
 
-    Each holds every version of every row known by the close of `bank.last_date`, sorted by
-    known_at and then by key, in the shape of the contracts of data_contracts/sources.
+    Each holds every version of every row known by the close of `bank.last_date`, in the shape of
+    the contracts of data_contracts/sources; within a block of customers, and so all through a bank
+    of one block, sorted by known_at and then by key.
     """
-    calendar, world = bank.calendar, create(bank)
-    people, fortune = world.people, world.fortune
-    return {
-        "customers": customers(generator(bank, "customers"), calendar, people),
-        "loans": loans(generator(bank, "loans"), calendar, people, world.book),
-        "repayments": repayments(
-            generator(bank, "repayments"), calendar, people, fortune, world.book
-        ),
-        "financials": financials(
-            generator(bank, "financials"), calendar, people, world.climate, world.wishes, fortune
-        ),
-        "relationships": relationships(
-            generator(bank, "relationships"), calendar, people, world.network
-        ),
-    }
+    blocks: dict[str, list[pa.Table]] = {name: [] for name in TABLES}
+    for name, rows in pieces(bank, create(bank)):
+        blocks[name].append(rows)
+    return {name: pa.concat_tables(parts) for name, parts in blocks.items()}

@@ -18,18 +18,21 @@ from pipeline.simulator.clock import (
     month_of,
     on_weekdays,
 )
+from pipeline.simulator.fortune import FREE_SHARE, incomes
 from pipeline.simulator.population import CONSUMER, CORPORATE, SME, People
-from pipeline.simulator.tables import customer_ids, ids, in_order, table, words
+from pipeline.simulator.tables import customer_ids, ids, table, versions, words
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.random import Generator
 
     from pipeline.simulator.fortune import Climate, Fortune
+    from pipeline.simulator.world import Block
 
 MOST_LOANS = 3
+WANTED_SHARES = (0.33, 0.37, 0.30)
 TERMS = np.array([6, 12, 18, 24, 36])
-TERM_SHARES = (0.06, 0.16, 0.20, 0.28, 0.30)
+TERM_SHARES = (0.10, 0.24, 0.24, 0.26, 0.16)
 BASE_RATE_PCT = np.array([8.5, 6.5, 4.5])
 
 PRODUCTS = (
@@ -68,7 +71,7 @@ def wish(rng: Generator, calendar: Calendar, people: People, climate: Climate) -
     """Draw up to three loans a customer, each sized by the income of its day."""
     n, shape = people.count, (people.count, MOST_LOANS)
     onboarded_step = month_of(people.onboarded_day) - calendar.first_month
-    wanted = 1 + rng.choice(MOST_LOANS, size=n, p=(0.10, 0.35, 0.55))
+    wanted = 1 + rng.choice(MOST_LOANS, size=n, p=WANTED_SHARES)
     # Those who were customers before the burn-in come for a loan at some time during it.
     wait = np.where(onboarded_step < 0, rng.integers(0, BURN_IN_MONTHS + 4, n), 0)
     gaps = rng.integers(6, 24, shape)
@@ -91,7 +94,8 @@ def wish(rng: Generator, calendar: Calendar, people: People, climate: Climate) -
         2,
     ).clip(1.5, 24.0)
 
-    capacity = np.take_along_axis(climate.capacity, np.maximum(start, 0), axis=1)
+    asked = np.arange(n)[:, None], np.maximum(start, 0)
+    capacity = incomes(people, climate, asked) * FREE_SHARE[people.segment][:, None]
     burden = 0.33 * np.exp(0.55 * rng.standard_normal(shape))
     monthly_rate = rate / 1200.0
     annuity = (1.0 - (1.0 + monthly_rate) ** -term) / monthly_rate
@@ -105,7 +109,10 @@ def wish(rng: Generator, calendar: Calendar, people: People, climate: Climate) -
 class Book:
     """The loans granted, in the order in which they were; one entry a loan."""
 
+    number: Ints
+    """One that no other loan of the bank has, 0 for the first."""
     customer: Ints
+    """The borrower's place among the people."""
     origination_day: Ints
     origination_s: Ints
     first_due_month: Ints
@@ -130,9 +137,14 @@ class Book:
 
 
 def book(
-    rng: Generator, calendar: Calendar, people: People, wishes: Wishes, fortune: Fortune
+    rng: Generator,
+    calendar: Calendar,
+    people: People,
+    wishes: Wishes,
+    fortune: Fortune,
+    first_number: int,
 ) -> Book:
-    """The wishes that were granted."""
+    """The wishes that were granted, numbered from `first_number` on."""
     customer, column = np.nonzero(fortune.granted)
     origination_s = between_hours(rng, wishes.origination_day[customer, column], 9, 17)
     order = np.lexsort((column, customer, origination_s))
@@ -140,6 +152,7 @@ def book(
     cell = (customer, column)
     origination_day = wishes.origination_day[cell]
     return Book(
+        number=first_number + np.arange(len(customer)),
         customer=customer,
         origination_day=origination_day,
         origination_s=origination_s,
@@ -157,8 +170,9 @@ def book(
 GRANTED, REVALUED, WITHDRAWN = range(3)
 
 
-def loans(rng: Generator, calendar: Calendar, people: People, loan_book: Book) -> pa.Table:
+def loans(rng: Generator, calendar: Calendar, block: Block) -> pa.Table:
     """The table `loans`: known when granted; some collateral is revalued, a few are withdrawn."""
+    people, loan_book = block.people, block.book
     n = loan_book.count
     thresholds = np.cumsum(PRODUCT_SHARES, axis=1)[people.segment[loan_book.customer]]
     product = (rng.random((n, 1)) >= thresholds).sum(axis=1).clip(max=CREDIT_LINE)
@@ -174,16 +188,15 @@ def loans(rng: Generator, calendar: Calendar, people: People, loan_book: Book) -
 
     everyone = np.arange(n)
     revalued, withdrawn = everyone[is_revalued], everyone[loan_book.is_cancelled]
-    loan = np.concatenate([everyone, revalued, withdrawn])
-    known_s = np.concatenate(
-        [loan_book.origination_s, revalued_s[revalued], loan_book.cancelled_s[withdrawn]]
+    loan, known_s, event = versions(
+        calendar,
+        (everyone, loan_book.origination_s),
+        (revalued, revalued_s[revalued]),
+        (withdrawn, loan_book.cancelled_s[withdrawn]),
     )
-    event = np.repeat(np.arange(3), [n, len(revalued), len(withdrawn)])
-    order = in_order(known_s, calendar.close_s, loan)
-    loan, known_s, event = loan[order], known_s[order], event[order]
     columns = {
-        "loan_id": loan_ids(loan),
-        "customer_id": customer_ids(loan_book.customer[loan]),
+        "loan_id": loan_ids(loan_book.number[loan]),
+        "customer_id": customer_ids(people.number[loan_book.customer[loan]]),
         "product": words(PRODUCTS, product[loan]),
         "principal": loan_book.principal[loan],
         "annual_rate_pct": loan_book.annual_rate_pct[loan],
@@ -198,6 +211,6 @@ def loans(rng: Generator, calendar: Calendar, people: People, loan_book: Book) -
     return table("loans", columns, known_s, event == WITHDRAWN)
 
 
-def loan_ids(index: Ints) -> pa.Array:
+def loan_ids(number: Ints) -> pa.Array:
     """The bank's numbers for loans, counted from 1."""
-    return ids("L", index + 1, 8)
+    return ids("L", number + 1, 8)

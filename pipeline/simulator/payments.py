@@ -14,14 +14,16 @@ from pipeline.simulator.clock import (
     between_hours,
     first_day,
 )
-from pipeline.simulator.fortune import BASE_LOG_ODDS, Fortune, probability
-from pipeline.simulator.lending import Book, loan_ids
-from pipeline.simulator.population import NEVER, People
-from pipeline.simulator.tables import NOTHING, in_order, table
+from pipeline.simulator.fortune import BASE_LOG_ODDS, probability, traits
+from pipeline.simulator.lending import loan_ids
+from pipeline.simulator.population import NEVER
+from pipeline.simulator.tables import NOTHING, table, versions
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.random import Generator
+
+    from pipeline.simulator.world import Block
 
 EARLY_SHARE = 0.15
 EARLY_DAYS = (1, 6)
@@ -33,18 +35,15 @@ MISBOOKED_SHARE = 0.003
 SCHEDULED, MISBOOKED, PAID, WITHDRAWN = range(4)
 
 
-def repayments(
-    rng: Generator, calendar: Calendar, people: People, fortune: Fortune, loan_book: Book
-) -> pa.Table:
+def repayments(rng: Generator, calendar: Calendar, block: Block) -> pa.Table:
     """The table `repayments`: each instalment scheduled with its loan, and again when paid."""
+    loan_book = block.book
     term = loan_book.term
     loan = np.repeat(np.arange(loan_book.count), term)
     number = np.arange(len(loan)) - np.repeat(np.cumsum(term) - term, term)
     due_month = loan_book.first_due_month[loan] + number
     due_day = first_day(due_month) + loan_book.due_dom[loan] - 1
-    paid_day = _paid_day(
-        rng, calendar, people, fortune, loan_book.customer[loan], due_month, due_day
-    )
+    paid_day = _paid_day(rng, calendar, block, loan_book.customer[loan], due_month, due_day)
     paid_day = np.where(loan_book.is_cancelled[loan], NEVER, paid_day)
 
     is_paid = np.flatnonzero(paid_day < NEVER)
@@ -60,23 +59,19 @@ def repayments(
     misbooked = is_paid[is_wrong]
     withdrawn = np.flatnonzero(loan_book.is_cancelled[loan])
 
-    groups = (
+    row, known_s, event = versions(
+        calendar,
         (np.arange(len(loan)), loan_book.origination_s[loan]),
         (misbooked, paid_s[is_wrong]),
         (is_paid, np.where(is_wrong, right_s, paid_s)),
         (withdrawn, loan_book.cancelled_s[loan[withdrawn]]),
     )
-    row = np.concatenate([rows for rows, _ in groups])
-    known_s = np.concatenate([at for _, at in groups])
-    event = np.repeat(np.arange(len(groups)), [len(rows) for rows, _ in groups])
-    order = in_order(known_s, calendar.close_s, row)
-    row, known_s, event = row[order], known_s[order], event[order]
 
     shows_payment = (event == PAID) | (event == MISBOOKED)
     due_amount = loan_book.instalment[loan[row]]
     paid_amount = np.where(event == MISBOOKED, np.round(due_amount * 0.9, 2), due_amount)
     columns = {
-        "loan_id": loan_ids(loan[row]),
+        "loan_id": loan_ids(loan_book.number[loan[row]]),
         "instalment_no": number[row] + 1,
         "due_date": due_day[row],
         "due_amount": due_amount,
@@ -89,8 +84,7 @@ def repayments(
 def _paid_day(
     rng: Generator,
     calendar: Calendar,
-    people: People,
-    fortune: Fortune,
+    block: Block,
     customer: Ints,
     due_month: Ints,
     due_day: Ints,
@@ -99,10 +93,12 @@ def _paid_day(
     step = due_month - calendar.first_month
     is_lived = step < calendar.steps
     cell = (customer, np.minimum(step, calendar.steps - 1))
-    strain = fortune.log_odds[cell] - BASE_LOG_ODDS[people.segment[customer]]
+    # Who likes the bank or a game of chance pays no earlier or later for it, until the end.
+    unseen = BASE_LOG_ODDS[block.people.segment] + traits(block.character)
+    strain = block.fortune.log_odds[cell] / 1000.0 - unseen[customer]
 
     usual_day = due_day + _delay(rng, strain)
-    cure_day = fortune.cure_day[cell]
+    cure_day = block.fortune.cure_day[cell].astype(np.int64)
     paid_day = np.where(cure_day >= due_day, cure_day, usual_day)
     return np.where(is_lived, paid_day, NEVER)
 

@@ -19,10 +19,12 @@ from pipeline.simulator.clock import (
     between_hours,
     on_weekdays,
 )
-from pipeline.simulator.tables import NOTHING, customer_ids, ids, in_order, table, words
+from pipeline.simulator.tables import NOTHING, customer_ids, ids, table, versions, words
 
 if TYPE_CHECKING:
     from numpy.random import Generator
+
+    from pipeline.simulator.world import Block
 
 SEGMENTS = ("consumer", "sme", "corporate")
 CONSUMER, SME, CORPORATE = range(3)
@@ -51,6 +53,8 @@ class People:
     Days on which a thing happens to a customer are `NEVER` where it does not.
     """
 
+    number: Ints
+    """0 for the first customer who came."""
     segment: Ints
     onboarded_day: Ints
     onboarded_s: Ints
@@ -118,6 +122,7 @@ def settle(rng: Generator, calendar: Calendar, count: int) -> People:
         return np.where(consumer & (rng.random(count) < share), on_day, NEVER)
 
     return People(
+        number=np.arange(count),
         segment=segment,
         onboarded_day=day,
         onboarded_s=onboarded_s,
@@ -143,8 +148,9 @@ def settle(rng: Generator, calendar: Calendar, count: int) -> People:
 ONBOARDED, CHANGED_JOB, MOVED, JOB_DATE_FIXED, WITHDRAWN = range(5)
 
 
-def customers(rng: Generator, calendar: Calendar, people: People) -> pa.Table:
+def customers(rng: Generator, calendar: Calendar, block: Block) -> pa.Table:
     """The table `customers`: a version at onboarding, and one for whatever changed since."""
+    people = block.people
     n = people.count
     everyone = np.arange(n)
     lasting = people.is_consumer & ~people.is_mistake
@@ -156,18 +162,17 @@ def customers(rng: Generator, calendar: Calendar, people: People) -> pa.Table:
     wrong_by_days = rng.integers(200, 900, n)
     is_wrong = lasting & (rng.random(n) < 0.02)
 
-    events = (
+    has_job, has_move = people.job_change_day < NEVER, people.move_day < NEVER
+    changed_job, moved = np.flatnonzero(lasting & has_job), np.flatnonzero(lasting & has_move)
+    wrong, withdrawn = np.flatnonzero(is_wrong), np.flatnonzero(people.is_mistake)
+    who, known_s, event = versions(
+        calendar,
         (everyone, people.onboarded_s),
-        (np.flatnonzero(lasting & (people.job_change_day < NEVER)), job_known_s),
-        (np.flatnonzero(lasting & (people.move_day < NEVER)), move_known_s),
-        (np.flatnonzero(is_wrong), fix_known_s),
-        (np.flatnonzero(people.is_mistake), withdrawn_s),
+        (changed_job, job_known_s[changed_job]),
+        (moved, move_known_s[moved]),
+        (wrong, fix_known_s[wrong]),
+        (withdrawn, withdrawn_s[withdrawn]),
     )
-    who = np.concatenate([rows for rows, _ in events])
-    known_s = np.concatenate([at[rows] for rows, at in events])
-    event = np.repeat(np.arange(len(events)), [len(rows) for rows, _ in events])
-    order = in_order(known_s, calendar.close_s, who, event)
-    who, known_s, event = who[order], known_s[order], event[order]
 
     consumer = people.is_consumer[who]
     has_new_job = known_s >= job_known_s[who]
@@ -177,7 +182,7 @@ def customers(rng: Generator, calendar: Calendar, people: People) -> pa.Table:
     employed = np.where(has_new_job, people.job_change_day[who], employed)
     resident = np.where(has_moved, people.move_day[who], people.resident_day[who])
     columns = {
-        "customer_id": customer_ids(who),
+        "customer_id": customer_ids(people.number[who]),
         "segment": words(SEGMENTS, people.segment[who]),
         "name": _names(rng, people).take(pa.array(who)),
         "national_id": _national_ids(people).take(pa.array(who)),
@@ -210,6 +215,6 @@ def _names(rng: Generator, people: People) -> pa.Array:
 
 def _national_ids(people: People) -> pa.Array:
     # Multiplying by a number prime to the modulus shuffles without two meeting.
-    serial = (np.arange(people.count) * 7_368_787 + 31_415_926) % 1_000_000_000
+    serial = (people.number * 7_368_787 + 31_415_926) % 1_000_000_000
     prefix = pc.if_else(pa.array(people.is_consumer), "P", "F")
     return pc.binary_join_element_wise(prefix, ids("", serial, 9), "-")
