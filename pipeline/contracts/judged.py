@@ -18,7 +18,8 @@ from pipeline.lake import UNDATED, Lake, file_name, runs_of
 
 LANDED, VALID, QUARANTINED = "landed", "valid", "quarantined"
 PARTITION, CLOSE = "_partition", "_close"
-ROWS_AT_ONCE = 1_000_000
+BYTES_AT_ONCE = 32 << 20
+"""Of packed files: some million rows."""
 
 
 @dataclass(frozen=True)
@@ -121,13 +122,13 @@ class _Judge:
     def portions(self, days: Sequence[date | str]) -> Iterator[list[date | str]]:
         """Days in turn, as many at once as memory should hold."""
         portion: list[date | str] = []
-        rows = 0
+        held = 0
         for day in days:
             portion.append(day)
-            rows += self.lake.count(LANDED, self.contract.table, [day])
-            if rows >= ROWS_AT_ONCE:
+            held += self.lake.file(LANDED, self.contract.table, day).stat().st_size
+            if held >= BYTES_AT_ONCE:
                 yield portion
-                portion, rows = [], 0
+                portion, held = [], 0
         if portion:
             yield portion
 

@@ -267,6 +267,8 @@ def test_a_query_file_that_fails(query: str, words: str, night: Night) -> None:
     queries = night.home / "queries"
     queries.mkdir()
     (queries / "loans.sql").write_text(query)
+    # Rows that were pulled without the query would stand in its way.
+    shutil.rmtree(night.home / "lake")
     said = night.refused(night.told(source_queries=queries))
     assert words in said
     assert "correct it" in said

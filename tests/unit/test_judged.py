@@ -116,7 +116,7 @@ def test_days_are_judged_apart_however_many_at_once(
         lake.write("landed", "customers", DAY, customers("sme", "giant"))
         lake.write("landed", "customers", NEXT, customers("dwarf", "sme", day=NEXT))
     judge(at_once)
-    monkeypatch.setattr("pipeline.contracts.judged.ROWS_AT_ONCE", 1)
+    monkeypatch.setattr("pipeline.contracts.judged.BYTES_AT_ONCE", 1)
     judge(one_by_one)
     for day in (DAY, NEXT):
         for side in (valid_file, quarantined_file):
