@@ -16,8 +16,9 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup
 	$(VENV)/bin/riskline demo
 
+# A file's tests stay together, for they share what they set up.
 test: lint
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: setup
 	$(VENV)/bin/ruff check .

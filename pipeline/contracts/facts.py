@@ -59,8 +59,7 @@ class Batch:
             case Metric.DAY_ROWS:
                 return self._count(VALID, self.as_of)
             case Metric.DAY_QUARANTINED_PCT:
-                broken = self._count(QUARANTINED, self.as_of)
-                return _percent(broken, broken + self._count(VALID, self.as_of))
+                return self._day_quarantined_pct()
             case Metric.DAY_ROWS_AGAINST_PAST:
                 return self._rows_against_past()
             case Metric.AGE_DAYS:
@@ -90,6 +89,11 @@ class Batch:
 
     def _count(self, layer: str, day: date) -> int:
         return self.lake.count(layer, judged_name(self.contract), [day])
+
+    def _day_quarantined_pct(self) -> float | None:
+        broken = self._count(QUARANTINED, self.as_of)
+        rows = broken + self._count(VALID, self.as_of)
+        return _percent(broken, rows) if rows >= FEWEST_ROWS else None
 
     def _rows_against_past(self) -> float | None:
         weeks = [self.as_of - timedelta(weeks=n) for n in (1, 2, 3, 4)]

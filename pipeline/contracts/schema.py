@@ -1,5 +1,6 @@
 """Brings what a source delivers into a contract's columns and types, or says why it cannot."""
 
+import re
 from uuid import UUID
 
 import pyarrow as pa
@@ -9,6 +10,8 @@ from pipeline.contracts.contract import Contract
 from pipeline.errors import RisklineError
 
 TEXT_TYPES = {pa.string(), pa.large_string(), pa.string_view()}
+VALUE = re.compile(r"""(?<![\w.])-?\d[\w.:+-]*|(["']).*\1""")
+"""A number or a quoted text in an error's words; the digits of int64 are none."""
 
 
 def conform(rows: pa.Table, contract: Contract) -> pa.Table:
@@ -68,11 +71,12 @@ def _cast(column: pa.ChunkedArray, field: pa.Field, table: str) -> pa.ChunkedArr
     try:
         return _converted(column, field.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        reason = " ".join(str(error).split())
+        # Without the value itself, which may be personal.
+        reason = VALUE.sub("…", " ".join(str(error).split()))
         raise RisklineError(
             f"table {table}, column {field.name}: a value does not fit {field.type} "
             f"({reason}); {remedy}"
-        ) from error
+        ) from None
 
 
 def _in_plain_type(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -158,5 +158,10 @@ def test_a_fact_about_rows_of_which_some_are_quarantined(
     assert observed(metric, days, tmp_path, broken=10) == pytest.approx(expected)
 
 
+def test_a_share_of_a_small_day_is_not_judged(tmp_path: Path) -> None:
+    days = {0: many(29), 1: many(999)}
+    assert observed(Metric.DAY_QUARANTINED_PCT, days, tmp_path, broken=10) is None
+
+
 def test_a_day_of_which_every_row_is_broken_is_no_fresh_day(tmp_path: Path) -> None:
     assert observed(Metric.AGE_DAYS, {0: many(9), 4: many(12)}, tmp_path, broken=10) == 4

@@ -561,6 +561,16 @@ def test_the_type_money_is_not_taken_for_hundredths(tmp_path: Path, bank: str) -
         in_lake(tmp_path / "lake", MARCH_10, bank)
 
 
+def test_a_value_that_does_not_fit_is_not_shown(tmp_path: Path) -> None:
+    rows = instalments()
+    halves = pa.array([918273.5] * len(rows))
+    url = as_parquet(rows.set_column(1, "instalment_no", halves), tmp_path / "source")
+    with pytest.raises(RisklineError, match="a value does not fit int64") as refused:
+        in_lake(tmp_path / "lake", LAST, url)
+    assert "918273" not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
 def test_an_optional_table_that_has_gone_is_not_taken_for_one_that_never_was(
     tmp_path: Path,
 ) -> None:
