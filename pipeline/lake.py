@@ -23,6 +23,8 @@ from pipeline.errors import RisklineError
 from pipeline.row_counts import count_rows, stamps_in
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
+DAY_NAME = re.compile(r"\d{4}-\d{2}-\d{2}")
+LANDED, VALID, QUARANTINED = "landed", "valid", "quarantined"
 UNDATED = "undated"
 MARK = "through_"
 FSYNC_FILES = 16
@@ -51,15 +53,27 @@ class Lake:
         with tempfile.NamedTemporaryFile("w", dir=self.root, encoding="utf-8") as mine:
             mine.write(source)
             mine.flush()
-            # A link, not a rename: of two claims at once the first one stands, whole.
             with suppress(FileExistsError):
-                os.link(mine.name, owner)
+                _link_or_copy(Path(mine.name), owner)
         before = owner.read_text(encoding="utf-8")
         if before != source:
             raise RisklineError(
                 f"{self.root} holds rows of the source {before}, not of {source}; set RISK_HOME "
                 "to a folder of its own for each source"
             )
+
+    @contextmanager
+    def hold(self, table: str) -> Iterator[None]:
+        """Let nobody else land or judge a source's table meanwhile, in this process or another.
+
+        The system lets go of it when the process ends, however it ends.
+        """
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = self.folder(LANDED, table).with_suffix(".lock")
+        file.parent.mkdir(exist_ok=True, mode=0o700)
+        file.touch(mode=0o600)
+        with _locked(file):
+            yield
 
     def write(self, layer: str, table: str, day: date | str, rows: pa.Table) -> None:
         """Replace one partition; a reader sees the old file or the new one."""
@@ -79,23 +93,33 @@ class Lake:
             yield new
             new.show()
 
-    def read(self, layer: str, table: str, day: date | str) -> pa.Table:
-        """The rows of one partition.
+    def read(
+        self, layer: str, table: str, day: date | str, columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        """The rows of one partition, all their columns or some.
 
         Raises:
             FileNotFoundError: there is no such partition.
+            RisklineError: its file is damaged.
         """
-        # ParquetFile, not read_table: the latter takes folder names for columns.
-        with pq.ParquetFile(self.file(layer, table, day)) as file:
-            return file.read()
+        path = self.file(layer, table, day)
+        try:
+            # ParquetFile, not read_table: the latter takes folder names for columns.
+            with pq.ParquetFile(path) as file:
+                return file.read(columns=None if columns is None else list(columns))
+        except pa.ArrowInvalid as error:
+            raise RisklineError(
+                f"{path} is damaged; move it away, and the next pull or run makes it again"
+            ) from error
 
     def days(self, layer: str, table: str) -> list[date]:
         """Days that have a partition, in order."""
         folder = self.folder(layer, table)
         if not folder.exists():
             return []
-        names = (file.stem for file in folder.glob("[0-9]*.parquet"))
-        return sorted(date.fromisoformat(name) for name in names)
+        # Whatever else lies there, such as somebody's copy, is no partition.
+        names = (file.stem for file in folder.glob("*.parquet"))
+        return sorted(date.fromisoformat(name) for name in names if DAY_NAME.fullmatch(name))
 
     def files(self, layer: str, table: str, until: date) -> list[Path]:
         """Partitions of days up to ``until`` in order of their days; never the undated one."""
@@ -137,8 +161,10 @@ class Lake:
 
     def marks(self, layer: str, table: str) -> Iterable[date]:
         """The days up to which everything is there."""
-        marks = self.folder(layer, table).glob(f"{MARK}*")
-        return [date.fromisoformat(mark.name.removeprefix(MARK)) for mark in marks]
+        names = (
+            mark.name.removeprefix(MARK) for mark in self.folder(layer, table).glob(f"{MARK}*")
+        )
+        return [date.fromisoformat(name) for name in names if DAY_NAME.fullmatch(name)]
 
     def folder(self, layer: str, table: str) -> Path:
         """Where a table's partitions are kept."""
@@ -197,11 +223,7 @@ class Renewal:
         """Let a partition share the bytes, and the stamp, of another file of the lake."""
         live = self._file(day)
         new = self.scratch / live.name
-        try:
-            os.link(file, new)
-        except OSError:
-            # Not every file system has links.
-            shutil.copy2(file, new)
+        _link_or_copy(file, new)
         self._moves[live] = new
 
     def remove(self, day: date | str) -> None:
@@ -257,6 +279,23 @@ def _row_groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
         yield pa.concat_tables(held).combine_chunks()
 
 
+def _link_or_copy(file: Path, new: Path) -> None:
+    """Give a file a second name; of two at once under one name the first one stands, whole.
+
+    Raises:
+        FileExistsError: there is a file of the new name.
+    """
+    try:
+        os.link(file, new)
+    except FileExistsError:
+        raise
+    except OSError:
+        # Not every file system has links.
+        with new.open("xb") as copy:
+            copy.write(file.read_bytes())
+        shutil.copystat(file, new)
+
+
 @contextmanager
 def _scratch(folder: Path) -> Iterator[Path]:
     """A hidden folder of this process's own; those that killed processes left are swept away."""
@@ -275,9 +314,9 @@ def _scratch(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _locked(folder: Path, flags: int = 0) -> Iterator[None]:
-    """Hold a folder's lock; the system lets go of it when the process ends, however it ends."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def _locked(place: Path, flags: int = 0) -> Iterator[None]:
+    """Hold the lock of a file or folder."""
+    descriptor = os.open(place, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | flags)
         yield

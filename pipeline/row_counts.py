@@ -48,10 +48,11 @@ def stamps_in(folder: Path) -> dict[str, int]:
 
 def _recall(folder: Path) -> dict[str, tuple[int, int]]:
     try:
-        text = (folder / MEMO).read_text(encoding="utf-8")
-    except FileNotFoundError:
+        content = json.loads((folder / MEMO).read_text(encoding="utf-8"))
+        return {str(name): (int(stamp), int(rows)) for name, (stamp, rows) in content.items()}
+    except (FileNotFoundError, ValueError, TypeError, AttributeError):
+        # Never made, or cut off by a failure of the power: everything is counted anew.
         return {}
-    return {name: (stamp, rows) for name, (stamp, rows) in json.loads(text).items()}
 
 
 def _remember(folder: Path, counts: dict[str, tuple[int, int]]) -> None:

@@ -5,7 +5,7 @@ order, is checked alike. None but counts, taken from the files' footers, looks f
 some weeks: a night's check does not take longer with every year of history.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -15,13 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.contracts.contract import BatchCheck, Contract, Metric
-from pipeline.contracts.judged import (
-    QUARANTINED,
-    VALID,
-    TableCounts,
-    judged_name,
-    valid_rows,
-)
+from pipeline.contracts.judged import TableCounts, judged_name, valid_rows
 from pipeline.contracts.references import (
     Reference,
     orphans,
@@ -30,7 +24,7 @@ from pipeline.contracts.references import (
     waiting_rows,
 )
 from pipeline.engines.base import Engine
-from pipeline.lake import Lake
+from pipeline.lake import QUARANTINED, VALID, Lake
 
 FEWEST_ROWS = 30
 """Below this, on either side, a share or a median says nothing."""
@@ -79,13 +73,19 @@ class Batch:
 
     def recent_rows(self) -> pa.Table:
         """The valid rows of the look-back window, the as-of date included."""
-        return self._rows(self.as_of - timedelta(days=self.lookback_days), self.as_of)
+        columns = self.contract.column_names
+        return self._rows(self.as_of - timedelta(days=self.lookback_days), self.as_of, columns)
 
-    def _rows(self, first: date, last: date) -> pa.Table:
+    def _rows(self, first: date, last: date, columns: Sequence[str]) -> pa.Table:
         name = judged_name(self.contract)
         days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-        parts = [self.lake.read(VALID, name, d) for d in days if self.lake.exists(VALID, name, d)]
-        return pa.concat_tables([self.contract.arrow_schema.empty_table(), *parts])
+        parts = [
+            self.lake.read(VALID, name, day, columns)
+            for day in days
+            if self.lake.exists(VALID, name, day)
+        ]
+        nothing = self.contract.arrow_schema.empty_table().select(list(columns))
+        return pa.concat_tables([nothing, *parts])
 
     def _count(self, layer: str, day: date) -> int:
         return self.lake.count(layer, judged_name(self.contract), [day])
@@ -110,18 +110,23 @@ class Batch:
         return None
 
     def _null_pct(self, column: str) -> float | None:
-        rows = self._rows(self.as_of, self.as_of)
+        rows = self._rows(self.as_of, self.as_of, [column])
         return _percent(rows[column].null_count, len(rows)) if len(rows) >= FEWEST_ROWS else None
 
     def _median_against_past(self, column: str) -> float | None:
         first = self.as_of - timedelta(days=self.lookback_days)
-        now = _sizes(self.recent_rows(), column)
-        past = _sizes(
-            self._rows(first - timedelta(days=PAST_DAYS), first - timedelta(days=1)), column
-        )
+        day_before = first - timedelta(days=1)
+        now = self._sizes(first, self.as_of, column)
+        past = self._sizes(first - timedelta(days=PAST_DAYS), day_before, column)
         if min(len(now), len(past)) < FEWEST_ROWS or np.median(past) == 0:
             return None
         return float(np.median(now) / np.median(past))
+
+    def _sizes(self, first: date, last: date, column: str) -> NDArray[np.float64]:
+        # Without signs: what comes in and what goes out may weigh each other up to nearly nothing.
+        values = self._rows(first, last, [column])[column].drop_null().to_numpy()
+        sizes: NDArray[np.float64] = np.abs(values)
+        return sizes
 
     def _orphans(self, check: BatchCheck) -> int:
         reference = self._reference(check.column)
@@ -150,14 +155,8 @@ class Batch:
         return valid_rows(self.contracts[reference.table], self.lake, self.engine, self.as_of)
 
     def _size(self, rows: ir.Table) -> int:
-        return len(self.engine.to_arrow(rows))
+        return int(self.engine.to_arrow(rows.aggregate(count=rows.count()))["count"][0].as_py())
 
 
 def _percent(part: int, whole: int) -> float:
     return 100 * part / whole if whole else 0.0
-
-
-def _sizes(rows: pa.Table, column: str) -> NDArray[np.float64]:
-    # Without signs: what comes in and what goes out may weigh each other up to nearly nothing.
-    sizes: NDArray[np.float64] = np.abs(rows[column].drop_null().to_numpy())
-    return sizes

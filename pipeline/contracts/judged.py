@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import ibis.expr.types as ir
@@ -11,12 +12,11 @@ import pyarrow as pa
 from pipeline.business_day import close_of
 from pipeline.contracts.contract import Contract
 from pipeline.contracts.quarantine import REASONS, quarantine_schema, split
-from pipeline.contracts.references import keep_in_doubt, reach, references_of, rows_in_doubt
+from pipeline.contracts.references import keep_in_doubt, references_of, rows_in_doubt
 from pipeline.engines.base import Engine
 from pipeline.errors import RisklineError
-from pipeline.lake import UNDATED, Lake, file_name, runs_of
+from pipeline.lake import LANDED, QUARANTINED, UNDATED, VALID, Lake, file_name, runs_of
 
-LANDED, VALID, QUARANTINED = "landed", "valid", "quarantined"
 PARTITION, CLOSE = "_partition", "_close"
 BYTES_AT_ONCE = 32 << 20
 """Of packed files: some million rows."""
@@ -24,12 +24,16 @@ BYTES_AT_ONCE = 32 << 20
 
 @dataclass(frozen=True)
 class TableCounts:
-    """Rows known by the as-of date, and those with no known_at at all."""
+    """Rows known by the as-of date, and, apart, those that nobody knows when they became known.
+
+    The latter are in quarantine, and are counted on no night: they would change past ones.
+    """
 
     table: str
     landed: int
     valid: int
     quarantined: int
+    undated: int = 0
 
 
 def judged_name(contract: Contract) -> str:
@@ -44,6 +48,7 @@ def quarantine_table(
     engine: Engine,
     as_of: date,
     timezone: ZoneInfo,
+    lookback_days: int,
 ) -> TableCounts:
     """Judge every landed day up to the as-of date that this contract has not judged yet.
 
@@ -56,29 +61,36 @@ def quarantine_table(
         engine: runs the predicates.
         as_of: the night.
         timezone: the bank's.
+        lookback_days: days before the night that a pull lands again.
     """
-    days: list[date | str] = [d for d in lake.days(LANDED, contract.table) if d <= as_of]
-    if lake.exists(LANDED, contract.table, UNDATED):
-        days.append(UNDATED)
-    landed, judged = lake.stamps(LANDED, contract.table), lake.stamps(VALID, judged_name(contract))
-    # A day of which the valid side does not bear the stamp was landed again, or never judged.
-    todo = [day for day in days if judged.get(file_name(day)) != landed[file_name(day)]]
-    if todo:
+    name = judged_name(contract)
+    with lake.hold(contract.table):
+        days = _landed_days(contract, lake, as_of)
+        everything: list[date | str] = [*days]
+        if lake.exists(LANDED, contract.table, UNDATED):
+            everything.append(UNDATED)
+        landed, judged = lake.stamps(LANDED, contract.table), lake.stamps(VALID, name)
+        # A day of which the valid side does not bear the stamp was landed again, or never judged.
+        todo = [d for d in everything if judged.get(file_name(d)) != landed[file_name(d)]]
         judge = _Judge(contract, contracts, lake, engine, as_of, timezone)
         for some in judge.portions(todo):
             judge.judge(some)
-    name = judged_name(contract)
-    return TableCounts(
-        contract.table,
-        landed=lake.count(LANDED, contract.table, days),
-        valid=lake.count(VALID, name, days),
-        quarantined=lake.count(QUARANTINED, name, days),
-    )
+        # What these days refer to may have landed again, and differ: they are looked up again.
+        first = min([as_of, *(day for day in todo if isinstance(day, date))])
+        first -= timedelta(days=lookback_days)
+        judge.look_up_again([day for day in days if day >= first and day not in todo])
+        return TableCounts(
+            contract.table,
+            landed=lake.count(LANDED, contract.table, days),
+            valid=lake.count(VALID, name, days),
+            quarantined=lake.count(QUARANTINED, name, days),
+            undated=lake.count(LANDED, contract.table, [UNDATED]),
+        )
 
 
 def valid_rows(contract: Contract, lake: Lake, engine: Engine, as_of: date) -> ir.Table:
     """Rows that keep the contract, of the days up to the as-of date."""
-    files = lake.files(VALID, judged_name(contract), as_of)
+    files = _files(VALID, contract, lake, as_of)
     return engine.read_parquet(files, contract.arrow_schema)
 
 
@@ -88,12 +100,23 @@ def quarantined_keys(contract: Contract, lake: Lake, engine: Engine, as_of: date
     Keys come as text: Python's calendar has no room for every date that was quarantined.
     """
     name = judged_name(contract)
-    files = lake.files(QUARANTINED, name, as_of)
-    if lake.exists(QUARANTINED, name, UNDATED):
+    files = _files(QUARANTINED, contract, lake, as_of)
+    if lake.exists(QUARANTINED, name, UNDATED) and lake.exists(LANDED, contract.table, UNDATED):
         files.append(lake.file(QUARANTINED, name, UNDATED))
     rows = engine.read_parquet(files, quarantine_schema(contract)).order_by(contract.key)
     keys = {key: rows[key].cast("string") for key in contract.key}
     return engine.to_arrow(rows.select(**keys, reasons=rows[REASONS]))
+
+
+def _landed_days(contract: Contract, lake: Lake, as_of: date) -> list[date]:
+    return [day for day in lake.days(LANDED, contract.table) if day <= as_of]
+
+
+def _files(layer: str, contract: Contract, lake: Lake, as_of: date) -> list[Path]:
+    """One side's partitions of the days that are landed: what was moved away there is gone."""
+    landed = set(_landed_days(contract, lake, as_of))
+    name = judged_name(contract)
+    return [lake.file(layer, name, day) for day in lake.days(layer, name) if day in landed]
 
 
 class _Judge:
@@ -109,13 +132,8 @@ class _Judge:
         timezone: ZoneInfo,
     ) -> None:
         self.contract, self.lake, self.engine, self.timezone = contract, lake, engine, timezone
-        self.references = [
-            (
-                reference,
-                engine.cached(
-                    reach(valid_rows(contracts[reference.table], lake, engine, as_of), reference)
-                ),
-            )
+        self.targets = [
+            (reference, valid_rows(contracts[reference.table], lake, engine, as_of))
             for reference in references_of(contract)
         ]
 
@@ -142,10 +160,7 @@ class _Judge:
         parts = [lake.read(LANDED, contract.table, day) for day in days]
         # Rows with the same key have the same known_at and so the same day: judging many days in
         # one pass gives what judging each alone gives.
-        rows = pa.concat_tables(
-            self._in_shape(part).append_column(PARTITION, pa.repeat(number, len(part)))
-            for number, part in enumerate(parts)
-        )
+        rows = _numbered([self._in_shape(part) for part in parts])
         sides = split(rows, contract, self.engine)
         quarantined = dict(runs_of(sides.quarantined, PARTITION))
         valid = dict(runs_of(sides.valid, PARTITION))
@@ -168,13 +183,20 @@ class _Judge:
                 new.write(day, [valid.get(number, nothing)])
                 new.set_stamp(day, stamp)
 
+    def look_up_again(self, days: Sequence[date]) -> None:
+        """Look up what the valid rows of days that were judged before refer to."""
+        if self.targets and days:
+            name = judged_name(self.contract)
+            parts = [self.lake.read(VALID, name, day) for day in days]
+            self._look_up(days, _numbered(parts))
+
     def _look_up(self, days: Sequence[date | str], rows: pa.Table) -> None:
         closes = pa.array(
             [close_of(day, self.timezone) if isinstance(day, date) else None for day in days],
             pa.timestamp("us", "UTC"),
         )
         dated = rows.append_column(CLOSE, closes.take(rows.column(PARTITION).combine_chunks()))
-        for reference, target in self.references:
+        for reference, target in self.targets:
             doubtful = rows_in_doubt(dated, reference, target, CLOSE, self.engine)
             order = [(name, "ascending") for name in (PARTITION, *reference.own_columns)]
             by_number = dict(runs_of(doubtful.sort_by(order), PARTITION))
@@ -191,4 +213,20 @@ class _Judge:
                 f"table {contract.table}: rows landed under an earlier contract lack the column "
                 f"{', '.join(missing)}; move {folder} away, and the next pull lands all of it again"
             )
-        return rows.select(contract.column_names).cast(contract.arrow_schema)
+        try:
+            return rows.select(contract.column_names).cast(contract.arrow_schema)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            # From None: the words may quote a value.
+            folder = self.lake.folder(LANDED, contract.table)
+            raise RisklineError(
+                f"table {contract.table}: rows landed under an earlier contract do not fit the "
+                f"types of this one; move {folder} away, and the next pull lands all of it again"
+            ) from None
+
+
+def _numbered(parts: Sequence[pa.Table]) -> pa.Table:
+    """Tables as one, each row with the number of its table."""
+    return pa.concat_tables(
+        part.append_column(PARTITION, pa.repeat(number, len(part)))
+        for number, part in enumerate(parts)
+    )

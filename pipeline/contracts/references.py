@@ -1,8 +1,9 @@
 """Rows whose reference leads nowhere, or to a row that began after them.
 
 To hold all of a table's history against all of another's each night would take longer with every
-year. What a day's rows refer to is looked up once, when the day is judged; the few rows in doubt
-are kept, for what they wait for may still come, and only those are looked up again on a night.
+year. What a day's rows refer to is looked up when the day is judged, and while pulls still land
+the days around it again; the few rows in doubt are kept, for what they wait for may still come, and
+only those are looked up again on every night.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ import pyarrow as pa
 
 from pipeline.contracts.contract import IS_DELETED, KNOWN_AT, Contract, Metric
 from pipeline.engines.base import Engine
-from pipeline.lake import Lake
+from pipeline.lake import LANDED, Lake
 
 IN_DOUBT = "in_doubt"
 """The lake's layer of references to look up again, by judged table and column, and day."""
@@ -65,7 +66,7 @@ def rows_in_doubt(
     Args:
         rows: valid rows of any days.
         reference: that they hold.
-        target: the other table, as of ``reach``.
+        target: valid rows of the other table.
         last_known: the column of ``rows`` with the first moment after their day.
         engine: where ``target`` lives.
 
@@ -74,26 +75,19 @@ def rows_in_doubt(
     """
     table = engine.table(rows)
     table = table.filter(~table[IS_DELETED] & table[reference.column].notnull())
-    joined = table.left_join(target, table[reference.column] == target["_key"])
+    wanted = table.select(_key=table[reference.column]).distinct()
+    found = target.semi_join(wanted, target[reference.key] == wanted["_key"])
+    latest = {f"_latest_{theirs}": found[theirs].max() for _, theirs in reference.dates}
+    known = found.group_by(_known_key=found[reference.key]).aggregate(
+        _first_known=found[KNOWN_AT].min(), **latest
+    )
+    joined = table.left_join(known, table[reference.column] == known["_known_key"])
     doubts = [joined["_first_known"].isnull(), joined["_first_known"] >= joined[last_known]]
     doubts += [
         (joined[own] < joined[f"_latest_{theirs}"]).fill_null(False)
         for own, theirs in reference.dates
     ]
     return engine.to_arrow(joined.filter(ibis.or_(*doubts)).select(*rows.column_names))
-
-
-def reach(rows: ir.Table, reference: Reference) -> ir.Table:
-    """Each key that a reference may lead to, when it was first known, and its latest dates.
-
-    Args:
-        rows: valid rows of the other table.
-        reference: that may lead to them.
-    """
-    latest = {f"_latest_{theirs}": rows[theirs].max() for _, theirs in reference.dates}
-    return rows.group_by(_key=rows[reference.key]).aggregate(
-        _first_known=rows[KNOWN_AT].min(), **latest
-    )
 
 
 def keep_in_doubt(
@@ -131,7 +125,13 @@ def waiting_rows(
     lake: Lake, judged: str, contract: Contract, reference: Reference, engine: Engine, as_of: date
 ) -> ir.Table | None:
     """What is in doubt of the days up to a night; None where nothing is."""
-    files = lake.files(IN_DOUBT, f"{judged}_{reference.column}", as_of)
+    layer = f"{judged}_{reference.column}"
+    landed = set(lake.days(LANDED, contract.table))
+    files = [
+        lake.file(IN_DOUBT, layer, day)
+        for day in lake.days(IN_DOUBT, layer)
+        if day <= as_of and day in landed
+    ]
     if not files:
         return None
     schema = pa.schema([contract.arrow_schema.field(name) for name in reference.own_columns])

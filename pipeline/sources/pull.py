@@ -18,13 +18,12 @@ from pipeline.contracts.contract import FIRST_DAY, KNOWN_AT, LAST_DAY, Contract
 from pipeline.contracts.schema import conform
 from pipeline.engines.base import Engine, EngineError
 from pipeline.errors import RisklineError
-from pipeline.lake import UNDATED, Lake, Renewal, runs_of
+from pipeline.lake import LANDED, UNDATED, Lake, Renewal, runs_of
 from pipeline.sources.queries import query_text, without_values
 from pipeline.sources.source import Source
 
 log = logging.getLogger("riskline")
 
-LANDED = "landed"
 DAY = "_day"
 
 
@@ -54,6 +53,20 @@ def pull_table(
             f"contract of table {contract.table}: a source's contract needs the required columns "
             "known_at (timestamp, in the primary key) and is_deleted (boolean)"
         )
+    # A pull that began earlier must not end later: it has not seen what came meanwhile.
+    with lake.hold(contract.table):
+        return _pull(source, contract, lake, engine, as_of, timezone, lookback_days)
+
+
+def _pull(
+    source: Source,
+    contract: Contract,
+    lake: Lake,
+    engine: Engine,
+    as_of: date,
+    timezone: ZoneInfo,
+    lookback_days: int,
+) -> int | None:
     through = max(lake.marks(LANDED, contract.table), default=None)
     if contract.is_optional and through is None and not source.has(contract.table):
         return None
@@ -67,9 +80,9 @@ def pull_table(
         staged = new.scratch / "staged"
         # Closed also where a row does not fit: a source left open keeps locks on the bank's tables.
         with closing(source.read(contract, since, close_of(as_of, timezone))) as batches:
-            pulled = _stage(batches, contract, timezone, staged)
+            pulled, dated = _stage(batches, contract, timezone, staged)
         before = _days_between(lake, contract.table, first, as_of)
-        if pulled == 0:
+        if dated == 0:
             _refuse_nothing(contract, lake, before, first, as_of)
         try:
             rows = engine.sorted_batches(staged, [DAY, *_total_order(contract)], new.scratch)
@@ -110,11 +123,12 @@ def _refuse_nothing(
             f"table {contract.table} has no row known by {as_of}; check the source, or run a later "
             "night"
         )
-    count = lake.count(LANDED, contract.table, before)
+    count = lake.count(LANDED, contract.table, [day for day in before if day != UNDATED])
     if count:
+        since = "" if first is None else f"from {first} "
         raise RisklineError(
             f"table {contract.table}: the source has none of the {count} rows any more that were "
-            f"pulled of the days from {first} to {as_of}; check the source, or move their files in "
+            f"pulled of the days {since}to {as_of}; check the source, or move their files in "
             f"{lake.folder(LANDED, contract.table)} away to go on without them"
         )
 
@@ -163,21 +177,23 @@ def _total_order(contract: Contract) -> list[str]:
 
 def _stage(
     batches: Iterable[pa.RecordBatch], contract: Contract, timezone: ZoneInfo, file: Path
-) -> int:
+) -> tuple[int, int]:
     """Write what the source delivers to one file, in the contract's shape and with its days.
 
     Returns:
-        Rows written.
+        Rows written, and those of them that have a day.
     """
     schema = contract.arrow_schema.append(pa.field(DAY, pa.date32()))
-    pulled = 0
+    pulled = dated = 0
     with pq.ParquetWriter(file, schema, compression="lz4") as staged:
         for batch in batches:
             rows = conform(pa.Table.from_batches([batch]), contract)
             if len(rows):
-                staged.write_table(rows.append_column(DAY, _known_day(rows, timezone)))
+                days = _known_day(rows, timezone)
+                staged.write_table(rows.append_column(DAY, days))
                 pulled += len(rows)
-    return pulled
+                dated += len(days) - days.null_count
+    return pulled, dated
 
 
 def _known_day(rows: pa.Table, timezone: ZoneInfo) -> pa.ChunkedArray:

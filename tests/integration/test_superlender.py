@@ -87,6 +87,7 @@ def test_every_row_lands_and_goes_to_one_side(lender: Lender) -> None:
             rooms.engine,
             LAST_DAY,
             lender.settings.timezone,
+            lender.settings.lookback_days,
         )
         for name in in_order_of_reference(rooms.contracts)
     }
@@ -102,7 +103,8 @@ def test_every_row_lands_and_goes_to_one_side(lender: Lender) -> None:
         "repayments": 2 * instalments,
         "relationships": sum(1 for _, referrer in referrals if referrer),
     }
-    assert {name: count.landed for name, count in counts.items() if count.landed} == expected
+    landed = {name: count.landed + count.undated for name, count in counts.items()}
+    assert {name: rows for name, rows in landed.items() if rows} == expected
     for count in counts.values():
         assert count.landed == count.valid + count.quarantined
     borrowers = {row["customerid"] for row in closed + july}
@@ -110,6 +112,7 @@ def test_every_row_lands_and_goes_to_one_side(lender: Lender) -> None:
     repeats = len(ids) - len(set(ids))
     without_loan = len(set(ids) - borrowers)
     assert (repeats, without_loan) == (15, 8)
+    assert (counts["customers"].quarantined, counts["customers"].undated) == (15, 8)
     found = nightly.quarantined(lender.settings, LAST_DAY)
     reasons = [reason for row in found["customers"].to_pylist() for reason in row["reasons"]]
     assert sorted(reasons) == sorted(
@@ -170,7 +173,7 @@ def test_later_rows_change_no_feature(lender: Lender, tmp_path: Path) -> None:
         for name in in_order_of_reference(rooms.contracts):
             contract = rooms.contracts[name]
             quarantine_table(
-                contract, rooms.contracts, lake, rooms.engine, LAST_DAY, settings.timezone
+                contract, rooms.contracts, lake, rooms.engine, LAST_DAY, settings.timezone, 3
             )
     for mine, theirs in zip(features(honest), features(forged), strict=True):
         assert mine.equals(theirs)

@@ -45,7 +45,9 @@ class Bank:
                 pull_table(
                     source, contract, self.lake, self.engine, as_of, timezone, lookback_days=3
                 )
-                quarantine_table(contract, self.contracts, self.lake, self.engine, as_of, timezone)
+                quarantine_table(
+                    contract, self.contracts, self.lake, self.engine, as_of, timezone, 3
+                )
 
     def knows(self, as_of: date, timezone: ZoneInfo = UTC) -> Known:
         return known_at_close(self.contracts, self.lake, self.engine, as_of, timezone)

@@ -59,7 +59,7 @@ def observed(metric: Metric, days: Days, folder: Path, broken: int = 0) -> float
         }
         lake.write("landed", "bookings", day, pa.table(rows, schema=BOOKINGS.arrow_schema))
     contracts = {"bookings": BOOKINGS}
-    counts = quarantine_table(BOOKINGS, contracts, lake, ENGINE, NIGHT, UTC_ZONE)
+    counts = quarantine_table(BOOKINGS, contracts, lake, ENGINE, NIGHT, UTC_ZONE, 3)
     assert counts.landed == counts.valid + counts.quarantined
     check = BatchCheck("fact", metric, Severity.WARN, "", maximum=0, column="amount")
     return Batch(BOOKINGS, contracts, counts, lake, ENGINE, NIGHT, lookback_days=3).fact(check)

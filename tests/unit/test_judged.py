@@ -17,12 +17,18 @@ from pydantic import SecretStr
 from pipeline import nightly
 from pipeline.contracts.check import in_order_of_reference
 from pipeline.contracts.contract import Column, Contract
-from pipeline.contracts.judged import TableCounts, judged_name, quarantine_table, valid_rows
+from pipeline.contracts.judged import (
+    TableCounts,
+    judged_name,
+    quarantine_table,
+    quarantined_keys,
+    valid_rows,
+)
 from pipeline.contracts.odcs import load_contracts
-from pipeline.contracts.quarantine import REASONS
+from pipeline.contracts.quarantine import REASONS, Split, split
 from pipeline.engines.duckdb import DuckDBEngine
 from pipeline.errors import RisklineError
-from pipeline.lake import Lake
+from pipeline.lake import UNDATED, Lake
 from pipeline.settings import REPOSITORY, Settings
 
 CONTRACTS = load_contracts(REPOSITORY / "data_contracts" / "sources")
@@ -48,7 +54,7 @@ def customers(*segments: str, day: date = DAY, prefix: str = "C") -> pa.Table:
 
 
 def judge(lake: Lake, contract: Contract = CUSTOMERS) -> TableCounts:
-    return quarantine_table(contract, CONTRACTS, lake, ENGINE, NEXT, ZoneInfo("UTC"))
+    return quarantine_table(contract, CONTRACTS, lake, ENGINE, NEXT, ZoneInfo("UTC"), 3)
 
 
 def valid_file(lake: Lake, day: date = DAY) -> Path:
@@ -121,6 +127,59 @@ def test_days_are_judged_apart_however_many_at_once(
     for day in (DAY, NEXT):
         for side in (valid_file, quarantined_file):
             assert side(at_once, day).read_bytes() == side(one_by_one, day).read_bytes()
+
+
+def test_what_is_moved_away_as_advised_is_gone(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "lake")
+    lake.write("landed", "customers", DAY, customers("sme", "giant"))
+    lake.write("landed", "customers", UNDATED, customers("dwarf", prefix="U"))
+    judge(lake)
+    lake.folder("landed", "customers").rename(tmp_path / "away")
+    lake.write("landed", "customers", NEXT, customers("consumer", day=NEXT))
+    assert judge(lake) == TableCounts("customers", landed=1, valid=1, quarantined=0)
+    assert len(ENGINE.to_arrow(valid_rows(CUSTOMERS, lake, ENGINE, NEXT))) == 1
+    assert len(quarantined_keys(CUSTOMERS, lake, ENGINE, NEXT)) == 0
+
+
+def test_rows_never_known_are_counted_on_no_night(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.write("landed", "customers", DAY, customers("sme"))
+    before = judge(lake)
+    nameless = customers("sme", "sme", prefix="U")
+    unknown = pa.nulls(len(nameless), pa.timestamp("us", "UTC"))
+    place = nameless.column_names.index("known_at")
+    lake.write("landed", "customers", UNDATED, nameless.set_column(place, "known_at", unknown))
+    assert judge(lake) == replace(before, undated=2)
+    keys = quarantined_keys(CUSTOMERS, lake, ENGINE, NEXT)["customer_id"].to_pylist()
+    assert keys == ["U0", "U1"]
+
+
+def test_a_day_that_lands_while_it_is_judged_is_judged_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Lake(tmp_path)
+    lake.write("landed", "customers", DAY, customers("sme"))
+
+    def split_slowly(rows: pa.Table, contract: Contract, engine: DuckDBEngine) -> Split:
+        # As one would that does not ask whether somebody holds the table.
+        lake.write("landed", "customers", DAY, customers("giant"))
+        return split(rows, contract, engine)
+
+    monkeypatch.setattr("pipeline.contracts.judged.split", split_slowly)
+    judge(lake)
+    assert not valid_file(lake).samefile(lake.file("landed", "customers", DAY))
+    monkeypatch.undo()
+    assert judge(lake) == TableCounts("customers", landed=1, valid=0, quarantined=1)
+
+
+def test_rows_that_no_longer_fit_their_contract_are_named(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    rows = customers("sme")
+    place = rows.column_names.index("dependents")
+    halves = rows.set_column(place, "dependents", pa.array([10.5]))
+    lake.write("landed", "customers", DAY, halves)
+    with pytest.raises(RisklineError, match=r"do not fit the types of this one; move .* away"):
+        judge(lake)
 
 
 def test_tables_come_after_those_they_refer_to() -> None:

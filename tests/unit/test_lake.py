@@ -133,3 +133,45 @@ def test_large_partitions_have_the_same_bytes_however_they_come(
         assert pq.read_metadata(file).num_row_groups == 5
         found.add(file.read_bytes())
     assert len(found) == 1
+
+
+def test_a_damaged_partition_is_named(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.write("landed", "loans", DAY, ROWS)
+    file = lake.file("landed", "loans", DAY)
+    file.write_bytes(file.read_bytes()[:50])
+    with pytest.raises(RisklineError, match=rf"{DAY}\.parquet is damaged; move it away"):
+        lake.read("landed", "loans", DAY)
+
+
+def test_what_else_lies_in_the_folder_is_no_partition(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.write("landed", "loans", DAY, ROWS)
+    lake.mark("landed", "loans", DAY)
+    for name in ("2024-03-05 (1).parquet", "2024-3-5.parquet", "through_2024-03-05~", "x.txt"):
+        (lake.folder("landed", "loans") / name).write_bytes(b"")
+    assert lake.days("landed", "loans") == [DAY]
+    assert list(lake.marks("landed", "loans")) == [DAY]
+
+
+def test_a_file_system_without_links_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(*_: object) -> None:
+        raise OSError(95, "not supported")
+
+    monkeypatch.setattr("os.link", no_links)
+    lake = Lake(tmp_path)
+    lake.claim("a")
+    with pytest.raises(RisklineError, match="holds rows of the source a, not of b"):
+        lake.claim("b")
+
+
+def test_a_link_is_not_written_through(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.write("landed", "loans", DAY, ROWS)
+    with lake.renewal("valid", "loans") as new:
+        new.link(DAY, lake.file("landed", "loans", DAY))
+        new.write(DAY, [ROWS.slice(0, 1)])
+    assert lake.read("landed", "loans", DAY).equals(ROWS)
+    assert lake.read("valid", "loans", DAY).num_rows == 1

@@ -3,8 +3,10 @@
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import permutations
@@ -29,8 +31,9 @@ from pipeline.engines.duckdb import DuckDBEngine
 from pipeline.errors import RisklineError, UnreachableError
 from pipeline.lake import UNDATED, Lake
 from pipeline.simulator.load import load
+from pipeline.sources.files import FolderSource
 from pipeline.sources.pull import pull_table
-from pipeline.sources.source import open_source
+from pipeline.sources.source import Source, open_source
 from pipeline.warehouse.server import Server
 
 REPOSITORY = Path(__file__).parents[2]
@@ -85,7 +88,7 @@ def in_lake(root: Path, as_of: date, url: str, zone: str = "UTC", lookback_days:
 
 
 def judged(lake: Lake, as_of: date) -> TableCounts:
-    return quarantine_table(CONTRACT, CONTRACTS, lake, DuckDBEngine(1), as_of, ZoneInfo("UTC"))
+    return quarantine_table(CONTRACT, CONTRACTS, lake, DuckDBEngine(1), as_of, ZoneInfo("UTC"), 3)
 
 
 def partitions(lake: Lake) -> Iterator[Path]:
@@ -304,7 +307,7 @@ def test_a_row_never_known_reaches_quarantine(tmp_path: Path, bank: str) -> None
     counts = judged(lake, MARCH_10)
     found = quarantined_keys(CONTRACT, lake, engine, MARCH_10).to_pylist()
 
-    assert (counts.landed, counts.valid, counts.quarantined) == (43, 40, 3)
+    assert (counts.landed, counts.valid, counts.quarantined, counts.undated) == (40, 40, 0, 3)
     assert len(engine.to_arrow(valid_rows(CONTRACT, lake, engine, MARCH_10))) == 40
     range_words = "known_at must be at least 1000-01-01 and at most 9999-12-31"
     assert {row["loan_id"]: row["reasons"] for row in found} == {
@@ -569,6 +572,37 @@ def test_a_value_that_does_not_fit_is_not_shown(tmp_path: Path) -> None:
         in_lake(tmp_path / "lake", LAST, url)
     assert "918273" not in str(refused.value)
     assert refused.value.__cause__ is None
+
+
+def test_a_slow_pull_does_not_take_away_what_a_quick_one_brought(tmp_path: Path) -> None:
+    rows, folder = instalments(), tmp_path / "source"
+    url, lake = as_parquet(rows, folder), Lake(tmp_path / "lake")
+    in_lake(lake.root, MARCH_10, url)
+    has_read, may_go_on = threading.Event(), threading.Event()
+
+    class Slow(FolderSource):
+        def read(
+            self, contract: Contract, since: datetime | None, until: datetime
+        ) -> Generator[pa.RecordBatch]:
+            batches = list(super().read(contract, since, until))
+            has_read.set()
+            assert may_go_on.wait(30)
+            yield from batches
+
+    def pull(source: Source) -> None:
+        pull_table(source, CONTRACT, lake, DuckDBEngine(1), MARCH_10, ZoneInfo("UTC"), 3)
+
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(pull, Slow(folder, None))
+        assert has_read.wait(30)
+        as_parquet(late(rows, datetime(2024, 3, 9, 12, tzinfo=UTC)), folder)
+        quick = pool.submit(pull, open_source(url, None))
+        time.sleep(0.5)
+        assert not quick.done()
+        may_go_on.set()
+        slow.result()
+        quick.result()
+    assert rows_by_day(lake)["2024-03-09"] == 5
 
 
 def test_an_optional_table_that_has_gone_is_not_taken_for_one_that_never_was(

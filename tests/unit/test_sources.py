@@ -85,9 +85,9 @@ def test_rows_landed_under_a_contract_with_fewer_columns_are_named(tmp_path: Pat
     rows = contract.arrow_schema.empty_table()
     lake.write("landed", "loans", DAY, rows.drop_columns(["purpose"]))
     with pytest.raises(RisklineError, match=r"lack the column purpose; move .* away"):
-        quarantine_table(contract, CONTRACTS, lake, engine, DAY, UTC_ZONE)
+        quarantine_table(contract, CONTRACTS, lake, engine, DAY, UTC_ZONE, 3)
     # A column more, or another order, is no obstacle.
     shuffled = rows.select([*reversed(rows.column_names)])
     lake.write("landed", "loans", DAY, shuffled.append_column("more", pa.array([], pa.int64())))
-    counts = quarantine_table(contract, CONTRACTS, lake, engine, DAY, UTC_ZONE)
+    counts = quarantine_table(contract, CONTRACTS, lake, engine, DAY, UTC_ZONE, 3)
     assert counts.landed == 0
