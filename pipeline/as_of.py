@@ -12,7 +12,7 @@ from pipeline.business_day import close_of
 from pipeline.contracts.contract import IS_DELETED, KNOWN_AT, Contract
 from pipeline.contracts.judged import valid_rows
 from pipeline.engines.base import Engine
-from pipeline.lake import Lake
+from pipeline.lake import LANDED, Lake
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def known_at_close(
     Rows known later, versions superseded by then and rows withdrawn by then are gone. What is
     known may still lie in the future: an instalment's due date is known years ahead.
     """
-    present = {name for name in contracts if any(True for _ in lake.marks("landed", name))}
+    present = {name for name in contracts if any(True for _ in lake.marks(LANDED, name))}
     close = ibis.literal(close_of(as_of, timezone))
     return Known(as_of, _OnDemand(contracts, lake, engine, as_of, close), frozenset(present))
 

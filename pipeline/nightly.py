@@ -49,7 +49,7 @@ from pipeline.features.cohorts import (
 from pipeline.features.outcome import IS_DEFAULT, outcomes
 from pipeline.features.registry import FEATURES as DECLARED
 from pipeline.features.registry import monotone_by_name, names_by_dimension
-from pipeline.lake import Lake
+from pipeline.lake import LANDED, Lake
 from pipeline.settings import REPOSITORY, Settings
 from pipeline.sources.pull import pull_table
 from pipeline.sources.source import name_of, open_source
@@ -93,7 +93,7 @@ class Rooms:
     @cached_property
     def engine(self) -> Engine:
         """The engine of one machine."""
-        return DuckDBEngine(self.settings.threads)
+        return DuckDBEngine(self.settings.threads, spill=self.settings.home / "spill")
 
 
 def pull(settings: Settings, as_of: date) -> dict[str, int]:
@@ -137,7 +137,7 @@ def check(settings: Settings, as_of: date) -> dict[str, int]:
     present = {
         name: contract
         for name, contract in rooms.contracts.items()
-        if any(True for _ in rooms.lake.marks("landed", name))
+        if any(True for _ in rooms.lake.marks(LANDED, name))
     }
     # All tables are judged before any is gated, and each after those that it refers to.
     counts = {
@@ -148,6 +148,7 @@ def check(settings: Settings, as_of: date) -> dict[str, int]:
             rooms.engine,
             as_of,
             settings.timezone,
+            settings.lookback_days,
         )
         for name in in_order_of_reference(rooms.contracts)
         if name in present
@@ -166,7 +167,15 @@ def check(settings: Settings, as_of: date) -> dict[str, int]:
         )
         for name, contract in present.items()
     }
-    write_data_docs(settings.data_docs, as_of, verdicts)
+    for count in counts.values():
+        if count.undated:
+            log.warning(
+                "table %s: %d rows without a known_at are in quarantine, and are counted on no "
+                "night; correct them in the source",
+                count.table,
+                count.undated,
+            )
+    write_data_docs(settings.data_docs, as_of, verdicts, counts)
     results = [
         result for said in verdicts.values() for verdict in said for result in verdict.results
     ]
@@ -430,7 +439,7 @@ def cohorts(settings: Settings, as_of: date, policy: Policy) -> list[Cohort]:
     """
     rooms = Rooms(settings)
     definition = policy.default_definition
-    first_known = min(rooms.lake.days("landed", "customers"), default=as_of)
+    first_known = min(rooms.lake.days(LANDED, "customers"), default=as_of)
     matured = (day for day in month_ends_until(as_of) if definition.horizon_end(day) <= as_of)
     known_now = known_at_close(rooms.contracts, rooms.lake, rooms.engine, as_of, settings.timezone)
     found: list[Cohort] = []

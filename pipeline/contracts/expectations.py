@@ -3,6 +3,7 @@
 import logging
 import operator
 import os
+import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from pipeline.contracts.contract import BatchCheck, Contract, Severity
 from pipeline.contracts.rules import Rule, UnlessWithdrawn
 
 if TYPE_CHECKING:
+    from great_expectations.core.batch_definition import BatchDefinition
     from great_expectations.core.expectation_suite import ExpectationSuite
     from great_expectations.core.expectation_validation_result import (
         ExpectationSuiteValidationResult,
@@ -215,9 +217,7 @@ def _validate(
     """
     from great_expectations.validator.v1_validator import Validator
 
-    sources = _context().data_sources
-    lake = sources.add_lake("lake")
-    night = lake.add_dataframe_asset(suite.name).add_batch_definition_whole_dataframe("night")
+    night = _night()
     try:
         # Not by way of a batch, which would be loaded, and all its rows be hashed, twice.
         validator = Validator(night, dict(COUNTS_ONLY), {"dataframe": rows})
@@ -230,20 +230,40 @@ def _validate(
     finally:
         # Its objects refer to each other in circles, which would keep the rows in memory until
         # Python looks for circles.
-        lake.get_execution_engine().forget()
+        night.data_asset.datasource.get_execution_engine().forget()
         for column in list(rows):
             del rows[column]
-        sources.delete("lake")
     results = {}
     for result in validation.results:
         configuration = result.expectation_config
         rule = str((configuration.meta or {})["rule"]) if configuration else suite.name
         # One exception's words, or those of each metric by its name.
         said = [result.exception_info, *result.exception_info.values()]
-        if any(isinstance(info, dict) and info.get("raised_exception") for info in said):
-            raise RuntimeError(f"{suite.name}, {rule}: {result.exception_info}")
+        for info in said:
+            if isinstance(info, dict) and info.get("raised_exception"):
+                # Its words may quote a value of a row.
+                raise RuntimeError(
+                    f"{suite.name}, {rule}: Great Expectations could not ask this "
+                    f"({_kind_of_exception(info['exception_traceback'])})"
+                )
         results[rule] = result
     return validation, results
+
+
+def _kind_of_exception(written: str) -> str:
+    """The type of the first exception in a written traceback; its words are left out."""
+    found = re.search(r"^Traceback .*\n(?: .*\n)+([\w.]+)", written, re.MULTILINE)
+    return found[1] if found else "of no known type"
+
+
+@lru_cache(maxsize=1)
+def _night() -> "BatchDefinition[Any]":
+    """What every suite is asked of, made once: each change to it writes the context out anew."""
+    lake = _context().data_sources.add_lake("lake")
+    night: BatchDefinition[Any] = lake.add_dataframe_asset(
+        "rows"
+    ).add_batch_definition_whole_dataframe("night")
+    return night
 
 
 @lru_cache(maxsize=1)

@@ -23,8 +23,10 @@ class FilterOnceEngine(PandasExecutionEngine):
     _kept: tuple[pd.DataFrame, str, pd.DataFrame] | None = None
 
     def forget(self) -> None:
-        """Let go of the rows that a condition left."""
+        """Let go of the rows, and of those that a condition left."""
         self._kept = None
+        self.batch_manager.reset_batch_cache()
+        self.batch_manager.batch_data_cache.clear()
 
     def _apply_row_condition_filter(
         self, data: pd.DataFrame, row_condition: Any, domain_kwargs: dict[str, Any]

@@ -60,7 +60,7 @@ print(json.dumps({"rows": rows, "seconds": seconds, "peak_mb": peak_mb}))
 @pytest.fixture(scope="module")
 def feed(module_home: Path) -> Path:
     folder = module_home / "parquet"
-    write_feed(folder, CONTRACTS, DAYS, ROWS // DAYS, ROWS // 24)
+    write_feed(folder, CONTRACTS, DAYS, ROWS // DAYS, ROWS // DAYS // 24)
     return folder
 
 
@@ -122,7 +122,7 @@ def growth(folder: Path, days: int, rows_a_day: int, most: float) -> None:
     seconds = {}
     for history in (days, 10 * days):
         source = folder / f"source_{history}"
-        write_feed(source, CONTRACTS, history, rows_a_day, loans=rows_a_day)
+        write_feed(source, CONTRACTS, history, rows_a_day, loans_a_day=rows_a_day // 10)
         home = folder / f"home_{history}"
         settings = Settings(home=home, source_url=SecretStr(str(source)), threads=2)
         seconds[history] = min(nights(settings))

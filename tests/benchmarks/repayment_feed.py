@@ -18,40 +18,38 @@ INSTALMENTS_A_LOAN = 24
 
 
 def write_feed(
-    folder: Path, contracts: Mapping[str, Contract], days: int, rows_a_day: int, loans: int
+    folder: Path, contracts: Mapping[str, Contract], days: int, rows_a_day: int, loans_a_day: int
 ) -> None:
-    """Customers and loans known on the first day, and so many repayments on each day since.
+    """So many new loans, of as many new customers, and so many repayments known on each day.
 
     Args:
         folder: where <table>.parquet files go, sorted by known_at as an append-only feed is.
         contracts: of customers, loans and repayments.
         days: length of the history, which ends with ``LAST_DAY``.
-        rows_a_day: repayments known on each day.
-        loans: how many loans, one a customer.
+        rows_a_day: repayments known on each day, of the loans known by then.
+        loans_a_day: new loans, one a customer.
     """
     first = (LAST_DAY - date(1970, 1, 1)).days - days + 1
+    loans = days * loans_a_day
     numbers = np.arange(loans)
-    known_at = np.full(loans, first * DAY_US)
-    begun = np.full(loans, first - 1, dtype=np.int32)
+    begun = first + numbers // loans_a_day
+    begun_dates = pa.array(begun.astype(np.int32)).cast(pa.date32())
     people = {"customer_id": ids("C", numbers), "segment": pa.array(["consumer"] * loans)}
-    _write(folder, contracts["customers"], [_rows(contracts["customers"], known_at, people)])
     granted = {
         "loan_id": ids("L", numbers),
         "customer_id": ids("C", numbers),
         "principal": np.full(loans, 1000.0),
-        "originated_at": pa.array(begun).cast(pa.date32()),
-        "maturity_date": pa.array(begun + 720).cast(pa.date32()),
+        "originated_at": begun_dates,
+        "maturity_date": pa.array((begun + 720).astype(np.int32)).cast(pa.date32()),
     }
-    _write(folder, contracts["loans"], [_rows(contracts["loans"], known_at, granted)])
+    for name, columns in {"customers": people, "loans": granted}.items():
+        _write(folder, contracts[name], [_rows(contracts[name], begun * DAY_US, columns)])
     contract = contracts["repayments"]
-    _write(
-        folder,
-        contract,
-        (
-            _payments(contract, first + day, day * rows_a_day, rows_a_day, loans)
-            for day in range(days)
-        ),
+    parts = (
+        _payments(contract, first + day, day * rows_a_day, rows_a_day, (day + 1) * loans_a_day)
+        for day in range(days)
     )
+    _write(folder, contract, parts)
 
 
 def repayments(contract: Contract, rows: int) -> pa.Table:

@@ -3,6 +3,7 @@
 import gc
 import subprocess
 import sys
+import traceback
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,6 +32,7 @@ from pipeline.contracts.expectations import (
 from pipeline.contracts.odcs import load_contracts
 from pipeline.contracts.rules import (
     NotBefore,
+    OfForm,
     Required,
     Rule,
     UniqueKey,
@@ -308,9 +310,34 @@ def test_no_row_is_kept_once_it_was_judged(monkeypatch: pytest.MonkeyPatch) -> N
         assert passed(verdict) == {"minutes_required": True}
         assert list(frames[0]) == []
         assert [kept() for kept in standing] == [None]
-        assert expectations._context().data_sources.all() == {}
+        kept = expectations._night().data_asset.datasource.get_execution_engine().batch_manager
+        assert (dict(kept.batch_cache), dict(kept.batch_data_cache)) == ({}, {})
     finally:
         gc.enable()
+
+
+UNASKABLE: list[tuple[Rule, str]] = [
+    (Within("name", maximum=5), "TypeError"),
+    (OfForm("name", "[Zebedee"), "ArrowInvalid"),
+    (UnlessWithdrawn(Required("name"), "Zebedee"), "KeyError"),
+]
+
+
+@pytest.mark.parametrize(("rule", "kind"), UNASKABLE)
+def test_what_could_not_be_asked_is_an_error_that_quotes_nothing(rule: Rule, kind: str) -> None:
+    contract = contract_of({"name": "string"}, [Required("name"), rule])
+    rows = pa.table({"name": ["Zebedee"]})
+
+    with pytest.raises(RuntimeError, match=kind) as raised:
+        check_rows(contract, rows)
+
+    said = "".join(traceback.format_exception(raised.value))
+    assert f"visits.rows, {rule.name}: " in said
+    assert "Zebedee" not in said
+    assert len(str(raised.value)) < 100
+    # The next is asked as if nothing had been.
+    asked = contract_of({"name": "string"}, [Required("name")])
+    assert passed(check_rows(asked, pa.table({"name": ["Ann"]}))) == {"name_required": True}
 
 
 IMPORTS = """
