@@ -2,7 +2,6 @@
 
 import logging
 import sys
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -83,9 +82,10 @@ def simulate(
     customers: Annotated[int, typer.Option(min=100, max=10_000_000)] = 2_000,
     months: Annotated[int, typer.Option(min=20, max=240)] = 30,
     last_date: Annotated[
-        str | None, typer.Option(metavar="DATE", help="Last day of the bank's life.")
+        datetime | None,
+        typer.Option(metavar="DATE", formats=["%Y-%m-%d"], help="Last day of the bank's life."),
     ] = None,
-    seed: int = 20240601,
+    seed: Annotated[int, typer.Option(min=0)] = 20240601,
     to: Annotated[
         str | None,
         typer.Option(
@@ -96,16 +96,13 @@ def simulate(
 ) -> None:
     """Make up a bank, as a source to pull from; without --to it fills the embedded server."""
     settings = load_settings()
-    day = None if last_date is None else _business_date(last_date, settings)
-    # Only now, so that a mistyped date is answered at once.
     from pipeline.simulator.bank import Bank
     from pipeline.simulator.deliver import deliver, fill
     from pipeline.warehouse.bank import name_bank
     from pipeline.warehouse.server import ensure_running
 
-    bank = Bank(customers=customers, months=months, seed=seed)
-    if day is not None:
-        bank = replace(bank, last_date=day)
+    day = Bank.last_date if last_date is None else last_date.date()
+    bank = Bank(customers=customers, months=months, last_date=day, seed=seed)
     console = _console()
     if to is not None:
         rows = deliver(bank, to, console)
@@ -118,7 +115,7 @@ def simulate(
         rows = fill(bank, url, console)
         name_bank(url, repr(bank))
     counts = ", ".join(f"{count:,} {name}" for name, count in rows.items())
-    console.print(f"a bank up to {bank.last_date}: {counts}", soft_wrap=True)
+    console.print(f"a bank up to {bank.last_date}, rows by table: {counts}", soft_wrap=True)
 
 
 @app.command()

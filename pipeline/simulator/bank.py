@@ -25,11 +25,15 @@ probability p = 1 / (1 + exp(-z)), where::
 
     u             frailty that no table shows, standard normal; the bureau knows it in part
     x             a personal shock, AR(1): x[t] = 0.93 x[t-1] + sqrt(1 - 0.93^2) e[t]
-    m             slack of the economy: 0.15 times an AR(1) with 0.90, and a downturn of depth
-                  1.6, a raised cosine of 16 months whose bottom lies within the middle sixth of
-                  the window
+    m             slack of the economy: 0.15 times an AR(1) with 0.90, and downturns of depth 1.6,
+                  each a raised cosine of 16 months. The bottom of the first lies within the
+                  middle sixth of the window, or of its first six years; that of the next comes
+                  72 to 96 months later
     y             cycle of the industry: its own level 0.45 e and AR(1) with 0.95, 0.6 strong, both
                   against the mean of industries, and its sensitivity (0.1 to 1.4) times m
+    base          -9.35 for consumers, -9.3 for sme, -9.7 for corporates; where the window is longer
+                  than 36 months, 1.25 (1 - 36 / months) more: with more good times between
+                  downturns, fewer would default in the end
     c             cushion of liquid assets; b bond with the bank; g quality of a firm's management:
                   all standard normal and lasting, g of firms only
     a             taste for games of chance and cash: exponential with mean 1, at most 4
@@ -38,34 +42,46 @@ Income is base income times exp(0.002 t - 0.16 x - 0.02 y + 0.05 e) (0.10 y for 
 who stop, 45 % pay all arrears 30 to 120 days after the first instalment missed; the others never
 pay again. Those who do pay are a few days late with a probability that grows with 0.45 (z - v), and
 weeks late with 0.75 (z - v), where v is base and the lasting traits a, b, c, g: these show in no
-credit history before it is too late. A new loan is granted to customers who are not in arrears and
-whose instalments stay within 1.3 times their capacity. An edge counts from the first day to the
-last, also where the table lets it end.
+credit history before it is too late.
+
+A customer wishes for one to three loans, 6 to 23 months apart; in a window longer than 36 months,
+for one to three again 48 months after the first of them, and so on. A loan is granted to customers
+who have not ceased to pay and whose instalments stay within 1.3 times their capacity; its first
+instalment falls due 13 to 58 days later. Of the customers, 22 % come during the window; during one
+longer than 30 months more do, as often as there. An edge counts from the first day to the last,
+also where the table lets it end.
 
 What the tables show of this, each through noise e of its own:
 
-financials        income; liquid assets, income times exp(0.7 + 0.6 c - 0.45 x + 0.3 e). Known 2 to
-                  8 days after the month's end.
+financials        income; liquid assets, usual income times exp(0.7 + 0.6 c - 0.45 x + 0.3 e). Known
+                  2 to 8 days after the month's end.
 transactions      about 2.3 bookings a month, at most one of a category; those between are not
-                  shown, so balances do not add up. Gambling by 0.02 + 0.10 a a month, cash by
-                  0.10 + 0.07 a. A balance falls with 0.45 x and 0.10 a, and into overdraft beyond
-                  x = 1. Known the next night, 2 % some days later.
+                  shown, so balances do not add up. Consumers gamble by 0.02 + 0.10 a a month,
+                  for a share of income that grows with 0.5 + a; cash by 0.10 + 0.07 a, firms by
+                  0.08 + 0.10 a. Beyond x = 0.5 cash grows with exp(0.2 (x - 0.5)) and leisure
+                  falls with exp(-0.4 (x - 0.5)). Wages come in by 0.93 a month, by 0.8 times that
+                  where payments have stopped. A balance, in usual income, is exp(0.2 + 0.6 c
+                  - 0.45 x - 0.10 a + 0.35 e), running down over the month, less an overdraft
+                  of 0.25 (x - 1) beyond x = 1. Known the next night, 2 % some days later.
 interactions      complaints grow with exp(0.7 x - 0.9 b), calls for forbearance with exp(1.3 x);
                   logins, visits and surveys fall beyond x = 0.2. Sentiment has 0.25 b - 0.15 x,
                   satisfaction 0.8 b - 0.35 x. Known within two days.
 assessments       of firms, twice a year (corporates: four times): management 0.95 g, reputation
                   0.55 g - 0.25 x, position 0.40 g - 0.30 y. Known 1 to 14 days later.
 bureau            twice a year: score 620 - 55 u - 35 x + 40 e; inquiries with exp(0.45 x + 0.15 u);
-                  debt elsewhere, overdue more often with 0.8 x + 0.6 u. Known within three days.
+                  debt elsewhere, overdue more often with 0.8 x + 0.6 u. Known on the evening of
+                  the day or of one of the two days after.
 industry_outlook  index 100 - 9 y + 2 e, and growth 2.4 - 2.6 m, unemployment 4.6 + 1.4 m three
                   months before, policy rate 2.75 - 1.1 m five months before. Known 18 to 25 days
                   after the month's end; 40 % of the indices are first noisier, and revised after
                   30 days.
 defaults          past_due at 90 days past due (95 % of them), bankruptcy (15 %) and write_off
                   (70 %) of those who never pay again, restructuring (12 %) of those who pay again
-                  before that. Known 1 to 14 days after the event.
+                  before that. Known 1 to 14 days after the event. A false alarm, past_due of one
+                  who has an instalment due and never stops paying, comes by 0.0001 a month and is
+                  withdrawn 20 to 39 days after its date.
 external_signals  of one customer in ten, four times a year: 0.1 - 0.25 x - 0.15 u + 0.3 e. Known
-                  1 to 5 days later. One row in 200 comes without consent, as from real providers:
+                  1 to 6 days later. One row in 200 comes without consent, as from real providers:
                   such a row breaks its contract, and no other row does.
 
 In every table some rows are corrected later and some are withdrawn.
@@ -84,10 +100,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from pipeline.errors import RisklineError
 from pipeline.simulator.accounts import transactions
 from pipeline.simulator.bureau import bureau
 from pipeline.simulator.character import form
-from pipeline.simulator.clock import Calendar
+from pipeline.simulator.clock import Calendar, day_number
 from pipeline.simulator.contacts import interactions
 from pipeline.simulator.defaults import defaults
 from pipeline.simulator.economy import cycle, industry_outlook
@@ -131,6 +148,10 @@ TABLES: dict[str, Callable[[Generator, Calendar, Block], pa.Table]] = {
 """How a block of customers shows in each table."""
 
 
+EARLIEST, LATEST = date(1990, 1, 1), date(2100, 12, 31)
+"""Earlier, the oldest customers would be born before 1900, and days before 1970 count below 0."""
+
+
 @dataclass(frozen=True)
 class Bank:
     """What to simulate: the same bank gives the same bytes."""
@@ -139,10 +160,27 @@ class Bank:
     months: int = 30
     """Length of the window, which ends with the month of `last_date`."""
     last_date: date = date(2024, 5, 31)
-    """Nothing is known after the close of this date."""
+    """Nothing is known after the close of this date; the window may begin in 1990."""
     seed: int = 20240601
+    """0 or more."""
     block_customers: int = 50_000
     """Tables are made for so many customers at a time: it bounds memory and decides the bytes."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no bank can be made up from.
+
+        Raises:
+            RisklineError: the window begins too early or ends too late, or the seed is below 0.
+        """
+        if self.calendar.window_start < day_number(EARLIEST):
+            raise RisklineError(
+                f"a bank of {self.months} months up to {self.last_date} would begin before "
+                f"{EARLIEST}; name a later last date or fewer months"
+            )
+        if self.last_date > LATEST:
+            raise RisklineError(f"a bank cannot last until {self.last_date}; end it by {LATEST}")
+        if self.seed < 0:
+            raise RisklineError(f"the seed {self.seed} is below 0; give 0 or a whole number above")
 
     @property
     def calendar(self) -> Calendar:

@@ -23,7 +23,7 @@ REPORTED, CORRECTED, WITHDRAWN = range(3)
 
 
 def bureau(rng: Generator, calendar: Calendar, block: Block) -> pa.Table:
-    """The table `bureau`: a report twice a year of each customer, known up to two days later."""
+    """The table `bureau`: a report twice a year of each customer, known within three days."""
     people, character = block.people, block.character
     is_due = (people.number[:, None] + calendar.window) % MONTHS_BETWEEN == 0
     customer, column = np.nonzero(is_due & block.is_customer(calendar))

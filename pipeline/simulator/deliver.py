@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 from pipeline.errors import RisklineError
 from pipeline.simulator import files, load
 from pipeline.simulator.bank import TABLES, Bank, create, pieces
-from pipeline.simulator.progress import report
+from pipeline.simulator.progress import Report, report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     import pyarrow as pa
     from rich.console import Console
-
-    Put = Callable[[Iterator[tuple[str, pa.Table]]], None]
 
 
 def deliver(bank: Bank, to: str, console: Console) -> dict[str, int]:
@@ -33,18 +31,25 @@ def deliver(bank: Bank, to: str, console: Console) -> dict[str, int]:
 
     Raises:
         RisklineError: the place is of another kind, holds something else or cannot be reached.
+        OSError: the folder cannot be written.
     """
     if to.startswith(("postgresql://", "postgres://")):
         load.check_free(TABLES, to)
         return fill(bank, to, console)
+    if to.lstrip().lower().startswith("postgres"):
+        # Not quoted: it is likely to hold a password.
+        raise RisklineError(
+            "a place that begins with postgres must go on as in "
+            "postgresql://user:password@host/database; of a folder of that name, give the full path"
+        )
     if "://" in to:
         kind = to.split("://", 1)[0]
         raise RisklineError(
             f"a bank cannot go to a place of kind {kind}://; name a folder or postgresql://..."
         )
-    folder = Path(to)
-    files.check_free(folder)
-    return _live_and_put(bank, console, lambda rows: files.save_pieces(rows, folder, repr(bank)))
+    with report(bank, console) as progress:
+        files.save_pieces(_lived(bank, progress), Path(to), repr(bank))
+    return progress.rows
 
 
 def fill(bank: Bank, url: str, console: Console) -> dict[str, int]:
@@ -52,11 +57,13 @@ def fill(bank: Bank, url: str, console: Console) -> dict[str, int]:
 
     Returns and raises as `deliver` does.
     """
-    return _live_and_put(bank, console, lambda rows: load.load_pieces(rows, url))
-
-
-def _live_and_put(bank: Bank, console: Console, put: Put) -> dict[str, int]:
     with report(bank, console) as progress:
+        # Many servers cut a transaction that waits for minutes: live first, then connect.
         world = create(bank, progress.month)
-        put(progress.following(pieces(bank, world)))
+        load.load_pieces(progress.following(pieces(bank, world)), url)
     return progress.rows
+
+
+def _lived(bank: Bank, progress: Report) -> Iterator[tuple[str, pa.Table]]:
+    """The bank's tables in pieces; it lives through its months when the first one is asked for."""
+    yield from progress.following(pieces(bank, create(bank, progress.month)))

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 PERSISTENCE, INDUSTRY_PERSISTENCE = 0.90, 0.95
 DOWNTURN_DEPTH = 1.6
 DOWNTURN_HALF_MONTHS = 8.0
+FIRST_BOTTOM = 0.42, 0.58
+"""Share of the window, or of its first six years, after which the first downturn is worst."""
+MONTHS_BETWEEN_BOTTOMS = 72, 96
 SENSITIVITY = np.array([0.5, 0.9, 0.9, 1.0, 1.3, 0.8, 1.4, 0.4, 0.1, 0.3])
 """Of each industry to the economy, in the order of INDUSTRIES."""
 
@@ -29,16 +32,19 @@ class Economy:
     """The months' state; higher is worse. A column a step."""
 
     slack: Floats
-    """Of the whole economy: near 0 in good times, near 2 at the bottom of the downturn."""
+    """Of the whole economy: near 0 in good times, near 2 at the bottom of a downturn."""
     industry: Floats
     """A row an industry."""
 
 
 def cycle(rng: Generator, calendar: Calendar) -> Economy:
-    """Draw a downturn that lies inside the window, and how each industry takes it."""
-    steps = np.arange(calendar.steps)
-    bottom = BURN_IN_MONTHS + calendar.months * rng.uniform(0.42, 0.58)
-    distance = np.minimum(np.abs(steps - bottom) / DOWNTURN_HALF_MONTHS, 1.0)
+    """Draw a downturn inside the window, one every six to eight years, and how industries fare."""
+    shortest = MONTHS_BETWEEN_BOTTOMS[0]
+    first = min(calendar.months, shortest) * rng.uniform(*FIRST_BOTTOM)
+    further = rng.uniform(*MONTHS_BETWEEN_BOTTOMS, calendar.months // shortest)
+    bottoms = BURN_IN_MONTHS + np.cumsum([first, *further])
+    away = np.abs(np.arange(calendar.steps)[:, None] - bottoms).min(axis=1)
+    distance = np.minimum(away / DOWNTURN_HALF_MONTHS, 1.0)
     downturn = 0.5 * (1.0 + np.cos(np.pi * distance))
     slack = 0.15 * autoregress(rng, 1, calendar.steps, PERSISTENCE)[0] + DOWNTURN_DEPTH * downturn
     level = 0.45 * rng.standard_normal((len(INDUSTRIES), 1))
@@ -69,7 +75,7 @@ def industry_outlook(rng: Generator, calendar: Calendar, block: Block) -> pa.Tab
     n = len(step)
     state = economy.industry[industry, step]
     index = 100.0 - 9.0 * state + 2.0 * rng.standard_normal(n)
-    first_index = index + 3.0 * rng.standard_normal(n)
+    noisier_index = index + 3.0 * rng.standard_normal(n)
     odds = np.exp(-3.4 + 0.6 * state + 0.1 * rng.standard_normal(n))
 
     slack, noise = economy.slack[:steps], rng.standard_normal((3, steps))
@@ -81,7 +87,9 @@ def industry_outlook(rng: Generator, calendar: Calendar, block: Block) -> pa.Tab
     # A month's figures of all industries come out together.
     published_day = month_end + rng.integers(18, 26, steps)[step]
     published_s = between_hours(rng, published_day, 8, 10)
-    revised = np.flatnonzero(rng.random(n) < 0.4)
+    is_revised = rng.random(n) < 0.4
+    first_index = np.where(is_revised, noisier_index, index)
+    revised = np.flatnonzero(is_revised)
     revised_s = between_hours(rng, published_day[revised] + 30, 8, 10)
     # One month of one industry is taken back; it lies well before the last day.
     withdrawn = np.array([rng.integers(len(INDUSTRIES)) * steps + steps - 5])

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import RisklineError
+from pipeline.simulator.tables import SCHEMAS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,14 +20,21 @@ if TYPE_CHECKING:
 
 MARK = "simulated_bank.txt"
 """The file that says which bank a folder holds: such a folder may be replaced."""
+OURS = frozenset({MARK, *(f"{name}.parquet" for name in SCHEMAS)})
+"""The files of a simulated bank; a folder with any other is somebody else's."""
+NEW, OLD = "new", "old"
 ROWS_A_GROUP = 500_000
 
 
 def save_pieces(pieces: Iterable[tuple[str, pa.Table]], folder: Path, bank: str) -> None:
     """Write tables that come in pieces to `folder`, one <table>.parquet each.
 
-    They are written beside the folder, which takes their place when all are whole: whoever is
-    killed meanwhile leaves the folder as it was. Memory holds one piece at a time.
+    They are written in a work folder beside it, named `.<folder>.simulation`, and take the
+    folder's place when all are whole; between two renames there is no folder for an instant.
+    Whoever is killed leaves the folder as it was, or in that instant none, and the work folder:
+    the next simulation to the folder first puts the old bank back and then clears up. Nothing is
+    taken from `pieces` before the place is known to be free and to take files; memory holds one
+    piece at a time.
 
     Args:
         pieces: rows of a table with its name; pieces of a table need not follow each other.
@@ -34,46 +42,102 @@ def save_pieces(pieces: Iterable[tuple[str, pa.Table]], folder: Path, bank: str)
         bank: what to note down about the bank.
 
     Raises:
-        RisklineError: the folder holds something else, or another simulation is writing to it.
+        RisklineError: the folder or the work folder holds something else, or another simulation
+            is writing to it.
+        OSError: the place cannot be written.
     """
     folder = folder.resolve()
-    check_free(folder)
-    new = folder.with_name(f".{folder.name}.new")
-    old = folder.with_name(f".{folder.name}.old")
-    with _claimed(new):
-        try:
-            _write(pieces, new)
-            (new / MARK).write_text(f"{bank}\n")
-            shutil.rmtree(old, ignore_errors=True)
-            if folder.exists():
-                folder.rename(old)
-            new.rename(folder)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
-            if folder.exists():
-                shutil.rmtree(old, ignore_errors=True)
+    _check_free(folder)
+    with _work_folder(folder) as work:
+        (work / NEW).mkdir()
+        (work / NEW / MARK).write_text(f"{bank}\n")
+        _write(pieces, work / NEW)
+        if folder.exists():
+            # Simulating may take long enough for somebody to put a file there.
+            _check_free(folder)
+            folder.rename(work / OLD)
+        (work / NEW).rename(folder)
+
+
+def _check_free(folder: Path) -> None:
+    """Refuse a folder that holds something else than a simulated bank, and a file."""
+    if folder.is_dir():
+        found = {file.name for file in folder.iterdir()}
+        if not found or (MARK in found and found <= OURS):
+            return
+    elif not folder.exists():
+        return
+    raise RisklineError(f"{folder} holds something else than a simulated bank; name a new folder")
 
 
 @contextmanager
-def _claimed(new: Path) -> Iterator[None]:
-    """An empty folder that no other simulation writes to, as long as the context lasts."""
+def _work_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder beside `folder` that no other simulation has, as long as the context lasts.
+
+    It is removed at the end, whatever happens; `folder` is never left without the bank it had.
+    """
+    work = folder.with_name(f".{folder.name}.simulation")
+    claim = _claim(work)
+    try:
+        _check_ours(work)
+        (work / MARK).touch()
+        try:
+            _restore(work, folder)
+            yield work
+        finally:
+            _restore(work, folder)
+            (work / MARK).unlink()
+            work.rmdir()
+    finally:
+        os.close(claim)
+
+
+def _claim(work: Path) -> int:
+    """Make a folder this process's own until it closes the descriptor returned."""
     while True:
-        new.mkdir(parents=True, exist_ok=True)
-        claim = os.open(new, os.O_RDONLY)
+        work.mkdir(parents=True, exist_ok=True)
+        try:
+            claim = os.open(work, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue  # The simulation that had it has removed it since.
         try:
             fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Another simulation may have moved it into place between the two lines above.
-            if new.exists() and os.path.samestat(os.fstat(claim), new.stat()):
-                for left_by_a_kill in new.iterdir():
-                    left_by_a_kill.unlink()
-                yield
-                return
+            # The same may have happened between the last two lines.
+            if os.path.samestat(os.fstat(claim), work.stat()):
+                return claim
         except BlockingIOError:
-            raise RisklineError(
-                f"another simulation is writing to {new}; wait for its end, or name another folder"
-            ) from None
-        finally:
             os.close(claim)
+            raise RisklineError(
+                f"another simulation is writing to {work}; wait for its end, or name another folder"
+            ) from None
+        except FileNotFoundError:
+            pass
+        os.close(claim)
+
+
+def _check_ours(work: Path) -> None:
+    """Refuse a work folder with anything in it that no simulation left there."""
+    found = list(work.iterdir())
+    parts = {NEW, OLD, MARK}
+    inside = {
+        file.name for part in (work / NEW, work / OLD) if part.exists() for file in part.iterdir()
+    }
+    if found and not (
+        (work / MARK).exists() and {file.name for file in found} <= parts and inside <= OURS
+    ):
+        raise RisklineError(
+            f"{work} holds something that no simulation left there; move it away, or name another "
+            "folder"
+        )
+
+
+def _restore(work: Path, folder: Path) -> None:
+    """Put the old bank back where the new one has not taken its place, and clear up the rest."""
+    if (work / OLD).exists() and not folder.exists():
+        (work / OLD).rename(folder)
+    for part in (work / NEW, work / OLD):
+        if part.exists():
+            shutil.rmtree(part)
 
 
 def _write(pieces: Iterable[tuple[str, pa.Table]], new: Path) -> None:
@@ -84,19 +148,3 @@ def _write(pieces: Iterable[tuple[str, pa.Table]], new: Path) -> None:
                 file = pq.ParquetWriter(new / f"{name}.parquet", rows.schema, compression="zstd")
                 writers[name] = files.enter_context(file)
             writers[name].write_table(rows, row_group_size=ROWS_A_GROUP)
-
-
-def check_free(folder: Path) -> None:
-    """Refuse a folder that holds something else than a simulated bank.
-
-    Raises:
-        RisklineError: it does, or it is a file.
-    """
-    if folder.is_dir():
-        found = {file.name for file in folder.iterdir()}
-        others = {name for name in found - {MARK} if not name.endswith(".parquet")}
-        if not found or (MARK in found and not others):
-            return
-    elif not folder.exists():
-        return
-    raise RisklineError(f"{folder} holds something else than a simulated bank; name a new folder")

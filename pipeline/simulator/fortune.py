@@ -31,6 +31,9 @@ FREE_SHARE = np.array([0.40, 0.16, 0.14])
 """By segment: the part of income left for instalments."""
 
 BASE_LOG_ODDS = np.array([-9.35, -9.3, -9.7])
+SHORT_WINDOW_MONTHS = 36
+LONG_WINDOW_ADDS = 1.25
+"""A long window has more good times in it: its base is higher, so that its default rate is not."""
 USUAL_BURDEN = 0.45
 CURE_SHARE = 0.45
 CURE_DAYS = (30, 121)
@@ -105,7 +108,7 @@ def live(
     cure_day = np.full((n, steps), -1, np.int32)
     granted = np.zeros(wishes.start.shape, np.bool_)
     unpaid_until = np.full(n, -1)
-    lasting = BASE_LOG_ODDS[people.segment] + 0.7 * people.frailty + traits(character)
+    lasting = base(calendar, people) + 0.7 * people.frailty + traits(character)
     usual_capacity = people.base_income * FREE_SHARE[people.segment]
     thin = np.maximum(-character.cushion, 0.0)
     felt = np.where(people.is_consumer, 0.7, 1.1)
@@ -165,6 +168,13 @@ def dues(calendar: Calendar, wishes: Wishes, fortune: Fortune) -> Floats:
 def probability(log_odds: Floats) -> Floats:
     """The logistic function."""
     result: Floats = 1.0 / (1.0 + np.exp(-log_odds))
+    return result
+
+
+def base(calendar: Calendar, people: People) -> Floats:
+    """Where the log-odds of each customer start from: by segment, and higher in a long window."""
+    long_share = 1.0 - SHORT_WINDOW_MONTHS / max(calendar.months, SHORT_WINDOW_MONTHS)
+    result: Floats = BASE_LOG_ODDS[people.segment] + LONG_WINDOW_ADDS * long_share
     return result
 
 

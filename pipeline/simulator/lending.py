@@ -30,7 +30,12 @@ if TYPE_CHECKING:
     from pipeline.simulator.world import Block
 
 MOST_LOANS = 3
+"""That a customer wants in one round of wishes."""
 WANTED_SHARES = (0.33, 0.37, 0.30)
+ROUND_MONTHS = 48
+"""From the first wish of a round to that of the next: longer than a round can take."""
+MONTHS_OF_ONE_ROUND = 36
+"""The longest window for which one round is enough to keep the loan book from shrinking away."""
 TERMS = np.array([6, 12, 18, 24, 36])
 TERM_SHARES = (0.10, 0.24, 0.24, 0.26, 0.16)
 BASE_RATE_PCT = np.array([8.5, 6.5, 4.5])
@@ -54,7 +59,10 @@ PURPOSES = (
 
 @dataclass(frozen=True)
 class Wishes:
-    """Loans asked for: a row a customer, a column a wish; a start of -1 is no wish."""
+    """Loans asked for: a row a customer, a column a wish in the order of time.
+
+    A start of -1 is no wish.
+    """
 
     start: Ints
     """The step in which the loan would be granted."""
@@ -68,23 +76,29 @@ class Wishes:
 
 
 def wish(rng: Generator, calendar: Calendar, people: People, climate: Climate) -> Wishes:
-    """Draw up to three loans a customer, each sized by the income of its day."""
-    n, shape = people.count, (people.count, MOST_LOANS)
+    """Draw one to three loans a customer and round, each sized by the income of its day."""
+    n, rounds = (
+        people.count,
+        1 + max(-(-(calendar.months - MONTHS_OF_ONE_ROUND) // ROUND_MONTHS), 0),
+    )
+    shape = n, rounds * MOST_LOANS
     onboarded_step = month_of(people.onboarded_day) - calendar.first_month
-    wanted = 1 + rng.choice(MOST_LOANS, size=n, p=WANTED_SHARES)
+    wanted = 1 + rng.choice(MOST_LOANS, size=(n, rounds), p=WANTED_SHARES)
     # Those who were customers before the burn-in come for a loan at some time during it.
     wait = np.where(onboarded_step < 0, rng.integers(0, BURN_IN_MONTHS + 4, n), 0)
-    gaps = rng.integers(6, 24, shape)
-    gaps[:, 0] = np.maximum(onboarded_step, -1) + 1 + wait + rng.integers(0, 3, n)
-    start = np.cumsum(gaps, axis=1)
-    is_wish = (np.arange(MOST_LOANS) < wanted[:, None]) & ~people.is_mistake[:, None]
-    start = np.where(is_wish & (start < calendar.steps), start, -1)
+    gaps = rng.integers(6, 24, (n, rounds, MOST_LOANS))
+    first = np.maximum(onboarded_step, -1) + 1 + wait + rng.integers(0, 3, n)
+    gaps[:, :, 0] = first[:, None] + ROUND_MONTHS * np.arange(rounds)
+    start = np.cumsum(gaps, axis=2).reshape(shape)
+    is_wish = (np.arange(MOST_LOANS) < wanted[:, :, None]).reshape(shape)
+    is_wish &= (start < calendar.steps) & ~people.is_mistake[:, None]
+    start = np.where(is_wish, start, -1)
 
     month = first_day(calendar.first_month + start)
     dom = rng.integers(3, 29, shape)
     origination_day = on_weekdays(month + dom - 1)
     origination_dom = origination_day - month + 1
-    # No instalment falls due within two weeks of the loan.
+    # The first instalment leaves the customer 13 days over a February, else 15 or more.
     first_due = start + 1 + (origination_dom - people.due_dom[:, None] > 15)
     term = TERMS[rng.choice(len(TERMS), size=shape, p=TERM_SHARES)]
     rate = np.round(

@@ -14,7 +14,7 @@ from pipeline.simulator.clock import (
     between_hours,
     first_day,
 )
-from pipeline.simulator.fortune import BASE_LOG_ODDS, probability, traits
+from pipeline.simulator.fortune import base, probability, traits
 from pipeline.simulator.lending import loan_ids
 from pipeline.simulator.population import NEVER
 from pipeline.simulator.tables import NOTHING, table, versions
@@ -94,7 +94,7 @@ def _paid_day(
     is_lived = step < calendar.steps
     cell = (customer, np.minimum(step, calendar.steps - 1))
     # Who likes the bank or a game of chance pays no earlier or later for it, until the end.
-    unseen = BASE_LOG_ODDS[block.people.segment] + traits(block.character)
+    unseen = base(calendar, block.people) + traits(block.character)
     strain = block.fortune.log_odds[cell] / 1000.0 - unseen[customer]
 
     usual_day = due_day + _delay(rng, strain)

@@ -41,7 +41,8 @@ MARITAL_STATUSES = ("single", "married", "divorced", "widowed")
 EDUCATION = ("basic", "vocational", "bachelor", "master")
 
 YEARS_BEFORE = 8
-SHARE_BEFORE_THE_WINDOW = 0.78
+SHARE_BEFORE_THE_WINDOW, MONTHS_OF_THE_OTHERS = 0.78, 30
+"""The others come over a window of so many months; in a longer one, more come, as often."""
 NEVER = 10_000_000
 """A day that does not come, for what does not happen to a customer."""
 
@@ -92,7 +93,8 @@ class People:
 def settle(rng: Generator, calendar: Calendar, count: int) -> People:
     """Draw `count` customers who come over the years before and during the window."""
     end = int(calendar.starts[-1])
-    came_before = rng.random(count) < SHARE_BEFORE_THE_WINDOW
+    others = (1.0 - SHARE_BEFORE_THE_WINDOW) * max(calendar.months / MONTHS_OF_THE_OTHERS, 1.0)
+    came_before = rng.random(count) < SHARE_BEFORE_THE_WINDOW / (SHARE_BEFORE_THE_WINDOW + others)
     from_day = np.where(
         came_before, calendar.window_start - YEARS_BEFORE * 365, calendar.window_start
     )

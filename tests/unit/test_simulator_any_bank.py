@@ -15,7 +15,7 @@ BANKS = st.builds(
     Bank,
     customers=st.integers(1, 200),
     months=st.integers(1, 36),
-    last_date=st.dates(date(1990, 1, 1), date(2060, 12, 31)),
+    last_date=st.dates(date(1992, 12, 1), date(2060, 12, 31)),
     seed=st.integers(0, 2**32),
     block_customers=st.integers(1, 120),
 )

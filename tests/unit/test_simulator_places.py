@@ -1,11 +1,13 @@
 """Where a simulated bank goes: a database or a folder, whole or not at all, block by block."""
 
+import fcntl
 import io
 import signal
 import subprocess
 import sys
 import traceback
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
@@ -120,6 +122,65 @@ def test_a_folder_of_something_else_is_left_alone(other: str, tmp_path: Path) ->
     assert (tmp_path / other).read_text() == "dear to somebody"
 
 
+@pytest.mark.parametrize("other", ["mine.parquet", "thesis.docx", "customers.csv"])
+def test_a_file_put_beside_a_simulated_bank_is_left_alone(other: str, tmp_path: Path) -> None:
+    folder = tmp_path / "bank"
+    deliver(SMALL, str(folder), quiet())
+    (folder / other).write_text("dear to somebody")
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    with pytest.raises(RisklineError, match="holds something else than a simulated bank"):
+        deliver(SMALL, str(folder), quiet())
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+    assert [file.name for file in tmp_path.iterdir()] == ["bank"]
+
+
+def test_a_file_put_there_while_the_bank_is_simulated_is_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "bank"
+    deliver(SMALL, str(folder), quiet())
+
+    def meanwhile() -> Iterator[tuple[str, pa.Table]]:
+        yield from simulate(Bank(customers=100)).items()
+        (folder / "mine.parquet").write_text("dear to somebody")
+
+    with pytest.raises(RisklineError, match="holds something else than a simulated bank"):
+        save_pieces(meanwhile(), folder, "another bank")
+    assert (folder / "mine.parquet").read_text() == "dear to somebody"
+    assert "customers=600" in (folder / MARK).read_text()
+
+
+@pytest.mark.parametrize("beside", [".bank.new", ".bank.old"])
+def test_folders_beside_it_are_left_alone(beside: str, tmp_path: Path) -> None:
+    (tmp_path / beside).mkdir()
+    (tmp_path / beside / "precious.txt").write_text("dear to somebody")
+    deliver(SMALL, str(tmp_path / "bank"), quiet())
+    deliver(SMALL, str(tmp_path / "bank"), quiet())
+    assert (tmp_path / beside / "precious.txt").read_text() == "dear to somebody"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["precious.txt"],
+        ["customers.parquet"],
+        ["old/customers.parquet"],
+        [MARK, "precious.txt"],
+        [MARK, "old/precious.txt"],
+        [MARK, "new/mine.parquet"],
+    ],
+)
+def test_a_work_folder_with_something_else_is_left_alone(files: list[str], tmp_path: Path) -> None:
+    deliver(SMALL, str(tmp_path / "bank"), quiet())
+    work = tmp_path / ".bank.simulation"
+    for name in files:
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        (work / name).write_text("dear to somebody")
+    with pytest.raises(RisklineError, match="holds something that no simulation left") as refused:
+        deliver(SMALL, str(tmp_path / "bank"), quiet())
+    assert str(work) in str(refused.value)
+    for name in files:
+        assert (work / name).read_text() == "dear to somebody"
+
+
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "bank").write_text("")
     with pytest.raises(RisklineError, match="name a new folder"):
@@ -174,6 +235,98 @@ def test_only_one_simulation_writes_and_its_kill_leaves_the_folder_as_it_was(
     deliver(SMALL, str(folder), quiet())
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
     assert [file.name for file in tmp_path.iterdir()] == ["bank"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from pipeline.simulator.bank import Bank, simulate
+from pipeline.simulator.files import save_pieces
+rename = Path.rename
+def rename_or_die(path, target):
+    if path.name == "new":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return rename(path, target)
+Path.rename = rename_or_die
+save_pieces(simulate(Bank(customers=100)).items(), Path(sys.argv[1]), "killed")
+"""
+
+
+def test_a_kill_between_the_two_renames_is_put_right_by_the_next(tmp_path: Path) -> None:
+    folder = tmp_path / "bank"
+    deliver(SMALL, str(folder), quiet())
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    killed = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", KILLED, str(folder)], check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert [file.name for file in tmp_path.iterdir()] == [".bank.simulation"]
+
+    def torn() -> Iterator[tuple[str, pa.Table]]:
+        # Put right before anything else is done: whoever pulls meanwhile finds the old bank.
+        assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+        yield "customers", simulate(Bank(customers=100))["customers"]
+        raise RuntimeError("the lights went out again")
+
+    with pytest.raises(RuntimeError):
+        save_pieces(torn(), folder, "half a bank")
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+    assert [file.name for file in tmp_path.iterdir()] == ["bank"]
+
+
+def test_simulations_to_one_folder_never_disturb_each_other(tmp_path: Path) -> None:
+    banks = {f"bank {number}": simulate(Bank(customers=100, seed=number)) for number in range(4)}
+    folder = tmp_path / "bank"
+
+    def one_after_another(bank: str) -> list[str]:
+        said = []
+        for _ in range(25):
+            try:
+                save_pieces(banks[bank].items(), folder, bank)
+                said.append("written")
+            except RisklineError as error:
+                said.append(str(error))
+        return said
+
+    with ThreadPoolExecutor(4) as pool:
+        said = [words for each in pool.map(one_after_another, banks) for words in each]
+    refused = [words for words in said if words != "written"]
+    assert 0 < len(refused) < len(said)
+    assert all("another simulation is writing to" in words for words in refused)
+    held = (folder / MARK).read_text().strip()
+    for name, rows in banks[held].items():
+        assert pq.read_table(folder / f"{name}.parquet").equals(rows)
+    assert [file.name for file in tmp_path.iterdir()] == ["bank"]
+
+
+@pytest.mark.parametrize("is_made_anew", [False, True])
+def test_a_work_folder_that_is_removed_before_it_is_claimed_is_not_used(
+    is_made_anew: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, work = tmp_path / "bank", tmp_path / ".bank.simulation"
+    lock, claims = fcntl.flock, 0
+
+    def another_ends_first(claim: int, operation: int) -> None:
+        nonlocal claims
+        claims += 1
+        if claims == 1:
+            work.rmdir()
+            if is_made_anew:
+                work.mkdir()
+        lock(claim, operation)
+
+    monkeypatch.setattr(fcntl, "flock", another_ends_first)
+    deliver(SMALL, str(folder), quiet())
+    assert claims == 2
+    assert [file.name for file in tmp_path.iterdir()] == ["bank"]
+
+
+@pytest.mark.parametrize("place", ["/proc/bank", "/proc/bank/deep"])
+def test_a_place_that_cannot_be_written_is_found_out_at_once(place: str) -> None:
+    said = io.StringIO()
+    with pytest.raises(OSError, match="/proc"):
+        deliver(SMALL, place, Console(file=said))
+    assert "months lived" not in said.getvalue()
 
 
 # In a database
@@ -281,7 +434,7 @@ def test_the_command_writes_a_folder_and_says_how_much(home: Path) -> None:
     assert result.exit_code == 0, result.output
     *progress, last = result.output.splitlines()
     expected = simulate(Bank(customers=300, months=20, seed=5, last_date=date(2023, 2, 14)))
-    assert last.startswith("a bank up to 2023-02-14: ")
+    assert last.startswith("a bank up to 2023-02-14, rows by table: ")
     assert f"{len(expected['loans']):,} loans" in last
     # In a log: plain lines, no bar.
     assert progress[0] == "45 months lived"
@@ -325,17 +478,44 @@ def test_a_terminal_sees_a_bar() -> None:
     ("to", "words"),
     [
         ("mysql://root:hunter2@db/bank", "kind mysql://"),
+        ("postgresql:/me:hunter2@h/bank", "must go on as in postgresql://"),
+        ("postgres:me:hunter2@h/bank", "must go on as in postgresql://"),
+        (" PostgreSQL:/me:hunter2@h/bank", "must go on as in postgresql://"),
+        ("postgresql+psycopg://me:hunter2@h/bank", "must go on as in postgresql://"),
         ("postgresql://me:hunter2@127.0.0.1:1/bank", "cannot be reached"),
         ("postgresql://me:hunter2@h:badport/bank", "cannot be reached"),
         ("postgresql://me:hun%ter2@127.0.0.1:1/bank", "cannot be reached"),
     ],
 )
-def test_a_place_that_is_none_ends_in_one_line(to: str, words: str) -> None:
+def test_a_place_that_is_none_ends_in_one_line(
+    to: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(RisklineError, match=words) as refused:
         deliver(SMALL, to, quiet())
     assert "hunter2" not in str(refused.value)
     assert "\n" not in str(refused.value)
     assert "hunter2" not in "".join(traceback.format_exception(refused.value))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [("--seed", "-1", "Invalid value for '--seed'"), ("--last-date", "31.5.2024", "'--last-date'")],
+)
+def test_an_option_that_is_none_is_named(option: str, value: str, words: str, home: Path) -> None:
+    result = CliRunner().invoke(cli.app, ["simulate", option, value, "--to", str(home / "bank")])
+    assert result.exit_code == 2
+    assert words in result.output
+    assert not list(home.iterdir())
+
+
+def test_a_bank_too_early_is_refused_by_its_dates(home: Path) -> None:
+    command = ["simulate", "--last-date", "1962-01-01", "--to", str(home / "bank")]
+    result = CliRunner().invoke(cli.app, command)
+    assert isinstance(result.exception, RisklineError)
+    assert "would begin before 1990-01-01" in str(result.exception)
+    assert "as-of" not in str(result.exception)
 
 
 def test_an_unreachable_database_is_told_apart() -> None:

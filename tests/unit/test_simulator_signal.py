@@ -191,6 +191,30 @@ def test_two_to_six_in_a_hundred_default_within_a_year(seed: int) -> None:
     assert 0.02 <= np.mean(rates) <= 0.06
 
 
+@pytest.fixture(scope="module", params=[20, 24, 30, 48, 60, 84, 120])
+def cohorts(request: pytest.FixtureRequest) -> "list[pd.Series[bool]]":
+    """Who defaults within a year, at each month's end of a bank of so many months, from month 6."""
+    bank = Bank(customers=1_500, months=request.param, seed=3)
+    tables = simulate(bank)
+    rows = instalments(as_pandas({name: tables[name] for name in ("loans", "repayments")}))
+    month_ends = pd.date_range(end="2024-05-31", periods=bank.months, freq="ME")
+    return [outcomes(rows, as_of) for as_of in month_ends[5 : bank.months - 12]]
+
+
+def test_two_to_six_in_a_hundred_default_in_a_window_of_any_length(
+    cohorts: "list[pd.Series[bool]]",
+) -> None:
+    assert 0.02 <= np.mean([cohort.mean() for cohort in cohorts]) <= 0.06
+
+
+def test_customers_come_back_for_loans_through_any_window(
+    cohorts: "list[pd.Series[bool]]",
+) -> None:
+    running = [len(cohort) / 1_500 for cohort in cohorts]
+    assert min(running) > 0.25
+    assert running[-1] > 0.7 * running[0]
+
+
 @pytest.mark.parametrize("dimension", DIMENSIONS)
 def test_each_dimension_ranks_the_next_year(dimension: str, seen: Seen) -> None:
     for name, figures in seen.statistics[dimension].items():
@@ -353,6 +377,21 @@ def test_a_downturn_lies_inside_the_window(seed: int) -> None:
     assert MONTH_ENDS[8] < bottom < MONTH_ENDS[-8]
     assert growth.min() < growth.iloc[:3].mean() - 2
     assert growth.min() < growth.iloc[-3:].mean() - 2
+
+
+@pytest.mark.parametrize("seed", [BANK.seed, 1, 2, 3, 4])
+@pytest.mark.parametrize(("months", "downturns"), [(20, 1), (36, 1), (60, 1), (240, 3)])
+def test_downturns_come_back_every_six_to_eight_years(
+    months: int, downturns: int, seed: int
+) -> None:
+    bank = Bank(customers=100, months=months, seed=seed)
+    slack = create(bank).economy.slack[bank.calendar.window]
+    is_bad = slack > 0.9
+    begins = np.flatnonzero(is_bad & ~np.roll(is_bad, 1))
+    # A good month in the middle of a bad time does not end it.
+    begins = begins[np.diff(begins, prepend=-100) > 12]
+    assert len(begins) in (downturns, downturns + 1 if months > 72 else downturns)
+    assert all(66 <= months_between <= 102 for months_between in np.diff(begins))
 
 
 def test_the_outlook_follows_the_industrys_true_risk(seen: Seen) -> None:
