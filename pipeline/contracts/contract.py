@@ -20,6 +20,15 @@ ARROW_TYPES: dict[str, pa.DataType] = {
     "integer": pa.int64(),
     "boolean": pa.bool_(),
 }
+POSTGRES_TYPES: dict[str, tuple[str, ...]] = {
+    "string": ("text", "json"),
+    "date": ("date",),
+    "timestamp": ("timestamptz",),
+    "number": ("double precision",),
+    "integer": ("bigint",),
+    "boolean": ("boolean",),
+}
+"""What each type may be in PostgreSQL, the usual one first."""
 FIRST_DAY, LAST_DAY = date(1000, 1, 1), date(9999, 12, 31)
 """Dates beyond these are broken whatever a contract says: Python's calendar has no room there."""
 
@@ -113,6 +122,8 @@ class BatchCheck:
     @property
     def threshold(self) -> str:
         """The bound in signs, such as '>= 1'."""
+        if self.minimum is not None and self.minimum == self.maximum:
+            return f"= {plain(self.minimum)}"
         parts = []
         if self.minimum is not None:
             parts.append(f">= {plain(self.minimum)}")

@@ -16,6 +16,7 @@ from pipeline.contracts.contract import (
     Metric,
     Severity,
 )
+from pipeline.contracts.facts import FEWEST_ROWS, PAST_DAYS
 from pipeline.contracts.odcs import load_contracts
 from pipeline.contracts.odcs_rules import LARGEST
 from pipeline.contracts.rules import (
@@ -63,7 +64,7 @@ EVERYWHERE = {FIRST_DAY, LAST_DAY, -LARGEST, LARGEST}
 """Bounds that hold whatever a contract says: the page states them once."""
 CONSEQUENCES = {Severity.FAIL: "**fail**", Severity.WARN: "warn"}
 
-INTRODUCTION = """\
+INTRODUCTION = f"""\
 # Data dictionary
 
 Generated from the data contracts beside this page (`python -m pipeline.contracts.dictionary`); do
@@ -75,12 +76,22 @@ the pipeline checks, no more and no less.
   withdraws its row is asked for its key alone.
 - **Batches.** A *batch check* looks at a night's table as a whole. One marked **fail** stops the
   run before anything is published, and last night's tables stay; one marked warn is reported.
-  Shares and medians of fewer than 30 rows are not judged. Recent rows are those of the look-back
-  window (`RISK_LOOKBACK_DAYS`).
+  Recent rows are those of the look-back window (`RISK_LOOKBACK_DAYS`), the as-of date included.
+- **Few rows.** Four measures say nothing of a handful of rows and are judged only from
+  {FEWEST_ROWS} rows on: a median, where the recent rows and the {PAST_DAYS} days before have
+  {FEWEST_ROWS} values each and the past median is not 0; the share without a value, where the
+  as-of date has {FEWEST_ROWS} valid rows; the share of the as-of date in quarantine, where it has
+  {FEWEST_ROWS} rows; and rows against the same weekday, where {FEWEST_ROWS} are usual on it and the
+  table goes back four weeks. All else is judged however few the rows are: shares of the whole
+  history, references, dates held against another table's, counts of rows, lost rows, and
+  freshness of whatever table has a row.
 - **Versions.** Source tables keep every version of a row, told apart by `known_at`: the latest
   version known on a date is what a run of that date sees.
-- **Personal** marks what names a person or tells of private life: family, schooling, work and
-  home, how money is spent, what was said and felt. Such columns are never published.
+- **Personal** marks what names a person, or tells of private life beyond the credit business:
+  birth, family, schooling, work and home, single bookings, single contacts, and what others say of
+  the customer. Such columns are never published. What the credit business itself consists of is
+  not marked: customer numbers, the segment, a region too wide to find anybody by, loans and their
+  payments, debts, income, and a credit bureau's report. It is confidential all the same.
 - **Bounds.** Dates lie between the years 1000 and 9999, numbers between -10^15 and 10^15, also
   where a table states nothing narrower. Money is in the bank's currency.
 """
@@ -109,15 +120,11 @@ def _contents(sources: Mapping[str, Contract], outputs: Mapping[str, Contract]) 
         [
             f"[{contract.table}](#{contract.table})",
             "output" if name in outputs else "optional" if contract.is_optional else "required",
-            _first_sentence(contract),
+            contract.purpose or contract.description,
         ]
         for name, contract in [*sources.items(), *outputs.items()]
     ]
     return _table(["table", "kind", "what it is"], rows)
-
-
-def _first_sentence(contract: Contract) -> str:
-    return contract.purpose or contract.description
 
 
 def _section(contract: Contract) -> str:
@@ -209,12 +216,17 @@ def _checks(checks: Sequence[BatchCheck]) -> str:
             MEASURES[check.metric].format(
                 column=f"`{check.column}`", references=f"`{check.references}`"
             ),
-            check.threshold.replace(">=", "at least").replace("<=", "at most"),
+            _bound(check),
             check.description,
         ]
         for check in checks
     ]
     return "Batch checks:\n\n" + _table(["check", "severity", "measure", "bound", "why"], rows)
+
+
+def _bound(check: BatchCheck) -> str:
+    words = check.threshold.replace(">=", "at least").replace("<=", "at most")
+    return words.replace("=", "exactly")
 
 
 def _inner(rule: Rule) -> Rule:

@@ -1,19 +1,13 @@
 """Reads Open Data Contract Standard files into contracts, or says in one line why it cannot."""
 
 import hashlib
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from importlib import resources
 from pathlib import Path
-from typing import Any
 
-import pydantic
-import yaml
-from jsonschema import Draft201909Validator
 from open_data_contract_standard.model import (
     OpenDataContractStandard,
     SchemaObject,
@@ -23,24 +17,59 @@ from open_data_contract_standard.model import (
 from pipeline.contracts.contract import (
     ARROW_TYPES,
     IS_DELETED,
+    POSTGRES_TYPES,
     AllowedValue,
     Column,
     Contract,
 )
 from pipeline.contracts.odcs_checks import batch_checks
+from pipeline.contracts.odcs_file import read_standard
 from pipeline.contracts.odcs_rules import row_rules
+from pipeline.contracts.odcs_words import custom_properties, refuse_unread
+from pipeline.contracts.reference_order import in_order_of_reference
 from pipeline.errors import RisklineError
 
-NAME = re.compile(r"[a-z][a-z0-9_]*")
+NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+"""PostgreSQL cuts longer names short."""
+SYSTEM_COLUMNS = {"cmax", "cmin", "ctid", "oid", "tableoid", "xmax", "xmin"}
+"""PostgreSQL has these in every table."""
+IN_FORCE = {"active", "deprecated"}
 PERSONAL = "personal"
 ENUM_TYPES: dict[str, type[str | int]] = {"string": str, "integer": int, "boolean": bool}
+
+CONTRACT_WORDS = {"status", "schema", "slaProperties", "customProperties"}
+TABLE_WORDS = {
+    "dataGranularityDescription",
+    "logicalType",
+    "physicalName",
+    "physicalType",
+    "properties",
+    "quality",
+    "relationships",
+}
+COLUMN_WORDS = {
+    "classification",
+    "enum",
+    "logicalType",
+    "logicalTypeOptions",
+    "physicalName",
+    "physicalType",
+    "primaryKey",
+    "primaryKeyPosition",
+    "quality",
+    "relationships",
+    "required",
+    "unique",
+}
+LINK_WORDS = {"type", "to", "customProperties"}
 
 
 def load_contracts(folder: Path) -> Mapping[str, Contract]:
     """Every contract of a folder by its table's name, in alphabetical order.
 
     Raises:
-        RisklineError: the folder holds no contract, or a file is not one.
+        RisklineError: the folder holds no contract, a file is not one, or a reference leads to
+            nothing or round in a circle.
     """
     files = sorted(folder.glob("*.odcs.yaml"))
     if not files:
@@ -56,6 +85,7 @@ def load_contracts(folder: Path) -> Mapping[str, Contract]:
         contracts[contract.table] = contract
     for contract in contracts.values():
         _refuse_dangling_references(contract, contracts)
+    in_order_of_reference(contracts)
     return {name: _with_parents(contract, contracts) for name, contract in contracts.items()}
 
 
@@ -88,32 +118,9 @@ def load_contract(file: Path) -> Contract:
 # Every stage of a night asks for the contracts, and to hold one to the standard takes a while.
 @lru_cache(maxsize=128)
 def _read(text: str, name: str) -> Contract:
-    try:
-        content = yaml.load(text, Loader=yaml.CSafeLoader)
-        if not isinstance(content, dict):
-            raise RisklineError(f"contract {name}: not a mapping of names to values")
-        _validate(content, name)
-        odcs = OpenDataContractStandard(**content)
-    except (yaml.YAMLError, pydantic.ValidationError) as error:
-        reason = " ".join(str(error).split())
-        raise RisklineError(f"contract {name} cannot be read: {reason}") from error
-    return _contract(odcs, f"contract {name}", hashlib.sha256(text.encode()).hexdigest())
-
-
-@lru_cache(maxsize=1)
-def _standard() -> Draft201909Validator:
-    schema = resources.files("open_data_contract_standard").joinpath("schema.json").read_text()
-    return Draft201909Validator(json.loads(schema))
-
-
-def _validate(content: dict[str, Any], name: str) -> None:
-    error = next(iter(_standard().iter_errors(content)), None)
-    if error is not None:
-        place = "/".join(str(part) for part in error.absolute_path) or "the file"
-        reason = " ".join(error.message.split())[:200]
-        raise RisklineError(
-            f"contract {name} breaks the Open Data Contract Standard at {place}: {reason}"
-        )
+    place = f"contract {name}"
+    odcs = read_standard(text, place)
+    return _contract(odcs, place, hashlib.sha256(text.encode()).hexdigest())
 
 
 def _refuse_dangling_references(contract: Contract, contracts: Mapping[str, Contract]) -> None:
@@ -135,16 +142,20 @@ def _refuse_dangling_references(contract: Contract, contracts: Mapping[str, Cont
 def _contract(odcs: OpenDataContractStandard, place: str, sha256: str) -> Contract:
     if odcs.schema_ is None or len(odcs.schema_) != 1:
         raise RisklineError(f"{place}: exactly one table a file is expected")
+    if odcs.status not in IN_FORCE:
+        raise RisklineError(
+            f"{place}: its status is {odcs.status}, not active; set it active once it is in force, "
+            "or move the file away"
+        )
+    refuse_unread(odcs, CONTRACT_WORDS, place)
     table = odcs.schema_[0]
     properties = table.properties or []
     if not table.name or not properties:
         raise RisklineError(f"{place}: the table needs a name and properties")
+    refuse_unread(table, TABLE_WORDS, place)
     _refuse_bad_names(table, place)
     columns = tuple(_column(item, place) for item in properties)
-    positions = {
-        str(item.name): item.primaryKeyPosition or 0 for item in properties if item.primaryKey
-    }
-    key = tuple(sorted(positions, key=positions.__getitem__))
+    key = _key(properties, place)
     withdrawn = IS_DELETED if any(column.name == IS_DELETED for column in columns) else None
     rules = row_rules(table, columns, key, withdrawn, place)
     checks = batch_checks(odcs, columns, place)
@@ -165,15 +176,35 @@ def _contract(odcs: OpenDataContractStandard, place: str, sha256: str) -> Contra
     )
 
 
+def _key(properties: Sequence[SchemaProperty], place: str) -> tuple[str, ...]:
+    """Names of the key's columns, in the order of their positions."""
+    positions: dict[str, int] = {}
+    for item in properties:
+        if not item.primaryKey:
+            if item.primaryKeyPosition is not None and item.primaryKeyPosition != -1:
+                raise RisklineError(
+                    f"{place}, column {item.name}: it has a primaryKeyPosition and is no primaryKey"
+                )
+            continue
+        if not item.required:
+            raise RisklineError(
+                f"{place}, column {item.name}: a column of the key must be required"
+            )
+        positions[str(item.name)] = item.primaryKeyPosition or 0
+    if len(set(positions.values())) < len(positions):
+        raise RisklineError(
+            f"{place}: the columns of the key, {', '.join(positions)}, need a primaryKeyPosition "
+            "each, and no two the same"
+        )
+    return tuple(sorted(positions, key=positions.__getitem__))
+
+
 def _is_optional(odcs: OpenDataContractStandard, place: str) -> bool:
-    custom = {item.property: item.value for item in odcs.customProperties or []}
-    is_optional = custom.pop("optional", False)
+    is_optional = custom_properties(odcs.customProperties, {"optional"}, place).get(
+        "optional", False
+    )
     if not isinstance(is_optional, bool):
         raise RisklineError(f"{place}: optional must be true or false")
-    if custom:
-        raise RisklineError(
-            f"{place}: the custom property {next(iter(custom))} is not understood, only optional is"
-        )
     return is_optional
 
 
@@ -183,8 +214,19 @@ def _refuse_bad_names(table: SchemaObject, place: str) -> None:
         if not NAME.fullmatch(name):
             raise RisklineError(
                 f"{place}: {name!r} is no name for a table or column; take lower case letters, "
-                "digits and underscores, a letter first"
+                "digits and underscores, 63 at most, a letter first"
             )
+    if reserved := sorted(SYSTEM_COLUMNS.intersection(names[1:])):
+        raise RisklineError(
+            f"{place}: PostgreSQL keeps the column name {reserved[0]} for itself; take another"
+        )
+    if table.physicalName not in {None, table.name}:
+        raise RisklineError(
+            f"{place}: physicalName {table.physicalName} is not understood; give the table the "
+            f"name {table.name} in the source or write the query file {table.name}.sql"
+        )
+    if table.logicalType not in {None, "object"}:
+        raise RisklineError(f"{place}: logicalType {table.logicalType} of a table is no object")
     _refuse_repeats(names[1:], "columns", place)
 
 
@@ -200,7 +242,13 @@ def _column(item: SchemaProperty, place: str) -> Column:
         raise RisklineError(
             f"{place}: logicalType {item.logicalType} is not one of {', '.join(ARROW_TYPES)}"
         )
-    # Silence would look like a promise.
+    refuse_unread(item, COLUMN_WORDS, place)
+    if item.physicalType not in {None, *POSTGRES_TYPES[item.logicalType]}:
+        raise RisklineError(
+            f"{place}: physicalType {item.physicalType!r} is not understood of the logicalType "
+            f"{item.logicalType}; write {' or '.join(POSTGRES_TYPES[item.logicalType])}, or leave "
+            "it out"
+        )
     if item.unique:
         raise RisklineError(f"{place}: unique is not understood; state primaryKey")
     if item.physicalName not in {None, item.name}:
@@ -218,6 +266,8 @@ def _column(item: SchemaProperty, place: str) -> Column:
         raise RisklineError(
             f"{place}: one relationship a column is understood, to one column of another table"
         )
+    for link in links:
+        refuse_unread(link, LINK_WORDS, f"{place}, relationship")
     return Column(
         name=str(item.name),
         type=item.logicalType,
@@ -234,6 +284,7 @@ def _allowed_values(item: SchemaProperty, place: str) -> tuple[AllowedValue, ...
     wanted = ENUM_TYPES.get(str(item.logicalType))
     allowed = []
     for entry in item.enum or []:
+        refuse_unread(entry, {"value"}, f"{place}, enum")
         # bool is int to Python, and yes is True to YAML: neither may stand for the other.
         if wanted is None or type(entry.value) is not wanted:
             raise RisklineError(

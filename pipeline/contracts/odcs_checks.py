@@ -10,14 +10,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
 from open_data_contract_standard.model import (
-    CustomProperty,
     DataQuality,
     OpenDataContractStandard,
+    Relationship,
     ServiceLevelAgreementProperty,
 )
 
 from pipeline.contracts.contract import KNOWN_AT, BatchCheck, Column, Metric, Severity
-from pipeline.contracts.odcs_rules import NUMBERS, TIMES, states_pair
+from pipeline.contracts.odcs_rules import NUMBERS, TIMES, label, states_pair
+from pipeline.contracts.odcs_words import custom_properties, refuse_unread
 from pipeline.errors import RisklineError
 
 ENGINE = "riskline"
@@ -29,6 +30,8 @@ SCOPES = {
     },
 }
 COUNTED = {Metric.DAY_ROWS, Metric.HISTORY_ROWS}
+WHOLE = {*COUNTED, Metric.BEFORE_REFERENCE}
+PERCENT = {Metric.DAY_QUARANTINED_PCT, Metric.HISTORY_QUARANTINED_PCT, Metric.DAY_NULL_PCT}
 FACTS_OF_A_TABLE = {Metric.DAY_ROWS_AGAINST_PAST}
 FACTS_OF_A_COLUMN = {Metric.DAY_MEDIAN_AGAINST_PAST: NUMBERS, Metric.BEFORE_REFERENCE: TIMES}
 COMPARISONS = (
@@ -41,6 +44,9 @@ COMPARISONS = (
     "mustBeBetween",
     "mustNotBeBetween",
 )
+LIBRARY_WORDS = {"type", "metric", "unit", "severity", "customProperties", *COMPARISONS}
+FACT_WORDS = {"type", "engine", "implementation", "severity"}
+LEVEL_WORDS = {"property", "element", "value", "unit", "customProperties"}
 DAYS = {"d", "day", "days"}
 FAIL_ABOVE_PCT = "failAbovePct"
 NO_ROW_LOST = BatchCheck(
@@ -52,7 +58,7 @@ NO_ROW_LOST = BatchCheck(
     maximum=0,
 )
 """Of every table that lands, whatever its contract says."""
-PAIR_WORDS = "pairs of columns of the engine great-expectations"
+PAIRS = "pairs of columns of the engine great-expectations"
 
 
 def batch_checks(
@@ -73,39 +79,38 @@ def batch_checks(
         raise RisklineError(f"{place}: state relationships at their columns")
     checks = [NO_ROW_LOST] if any(column.name == KNOWN_AT for column in columns) else []
     for item, column in zip(table.properties or [], columns, strict=True):
+        where = f"{place}, column {column.name}"
         for link in item.relationships or []:
-            custom = link.customProperties or []
-            checks += _orphan_checks(column, custom, f"{place}, column {column.name}")
+            checks += _orphan_checks(column, link, where)
         checks += [
-            _column_check(quality, column, columns, f"{place}, check {quality.name}")
-            for quality in item.quality or []
+            _column_check(quality, column, columns, f"{where}, check {label(quality, number)}")
+            for number, quality in enumerate(item.quality or [], start=1)
         ]
     checks += [
-        _table_check(quality, f"{place}, check {quality.name}")
-        for quality in table.quality or []
+        _table_check(quality, f"{place}, check {label(quality, number)}")
+        for number, quality in enumerate(table.quality or [], start=1)
         if not states_pair(quality)
     ]
     checks += [_freshness(sla, str(table.name), columns, place) for sla in odcs.slaProperties or []]
     return checks
 
 
-def _orphan_checks(
-    column: Column, custom: Sequence[CustomProperty], place: str
-) -> Sequence[BatchCheck]:
+def _orphan_checks(column: Column, link: Relationship, place: str) -> Sequence[BatchCheck]:
     references = str(column.references)
+    noun = column.name.removesuffix("_id").replace("_", " ")
     name = f"{column.name}_references_{references.replace('.', '_')}"
     checks = [
         BatchCheck(
             name=name,
             metric=Metric.ORPHANS,
             severity=Severity.WARN,
-            description=f"Every {column.name} is a known {references}.",
+            description=f"Every row's {noun} is known ({column.name} leads to {references}).",
             maximum=0,
             column=column.name,
             references=references,
         )
     ]
-    said = _custom(custom, {FAIL_ABOVE_PCT}, place)
+    said = custom_properties(link.customProperties, {FAIL_ABOVE_PCT}, place)
     if FAIL_ABOVE_PCT in said:
         most = said[FAIL_ABOVE_PCT]
         if not _is_number(most) or not 0 <= most < 100:
@@ -116,8 +121,8 @@ def _orphan_checks(
                 metric=Metric.ORPHANS_PCT,
                 severity=Severity.FAIL,
                 description=(
-                    f"At most {most:g} % of the rows have a {column.name} that is no known "
-                    f"{references}."
+                    f"Of at most {most:g} % of the rows the {noun} is not known ({column.name} "
+                    f"leads to no {references})."
                 ),
                 maximum=float(most),
                 column=column.name,
@@ -134,15 +139,15 @@ def _table_check(quality: DataQuality, place: str) -> BatchCheck:
     if quality.type not in {None, "library"} or quality.metric not in SCOPES:
         raise RisklineError(
             f"{place}: of a table, the metrics {' and '.join(SCOPES)} are understood, "
-            f"{PAIR_WORDS}, and the facts {_names(FACTS_OF_A_TABLE)} of the engine {ENGINE}"
+            f"{PAIRS}, and the facts {_names(FACTS_OF_A_TABLE)} of the engine {ENGINE}"
         )
     if quality.metric == "invalidValues" and quality.unit != "percent":
         raise RisklineError(f"{place}: invalidValues are understood in the unit percent")
     if quality.metric == "rowCount" and quality.unit not in {None, "rows"}:
         raise RisklineError(f"{place}: rowCount is understood in the unit rows")
-    custom = _custom(quality.customProperties or [], {"scope"}, place)
-    scope = custom.get("scope", "history")
-    if scope not in SCOPES[quality.metric]:
+    refuse_unread(quality, LIBRARY_WORDS, place)
+    scope = custom_properties(quality.customProperties, {"scope"}, place).get("scope", "history")
+    if not isinstance(scope, str) or scope not in SCOPES[quality.metric]:
         raise RisklineError(f"{place}: the scope must be day or history")
     return _check(quality, SCOPES[quality.metric][scope], quality.model_dump(), place)
 
@@ -166,7 +171,8 @@ def _column_check(
             f"{place}: of a column, the metric nullValues is understood, and the facts "
             f"{_names(FACTS_OF_A_COLUMN)} of the engine {ENGINE}"
         )
-    custom = _custom(quality.customProperties or [], {"scope"}, place)
+    refuse_unread(quality, LIBRARY_WORDS, place)
+    custom = custom_properties(quality.customProperties, {"scope"}, place)
     if quality.unit != "percent" or custom.get("scope", "day") != "day":
         raise RisklineError(f"{place}: nullValues are understood in percent of the day")
     return _check(quality, Metric.DAY_NULL_PCT, quality.model_dump(), place, column.name)
@@ -191,12 +197,13 @@ def _fact(
             f"{place}: only the engine {ENGINE} with an implementation of fact and bound is "
             "understood here"
         )
-    if wanted.get("fact") not in facts:
+    fact = wanted.get("fact")
+    if not isinstance(fact, str) or fact not in facts:
         raise RisklineError(f"{place}: the fact must be one of {_names(facts)}")
     if unknown := sorted(str(name) for name in wanted.keys() - {"fact", *more, *COMPARISONS}):
         raise RisklineError(f"{place}: {', '.join(unknown)} is not understood")
-    _custom(quality.customProperties or [], set(), place)
-    return Metric(wanted["fact"]), wanted
+    refuse_unread(quality, FACT_WORDS, place)
+    return Metric(fact), wanted
 
 
 def _freshness(
@@ -209,7 +216,8 @@ def _freshness(
         raise RisklineError(f"{place}: the element must be {table}.{KNOWN_AT}")
     if not _is_number(sla.value) or sla.value < 0:
         raise RisklineError(f"{place}: the value must be a number of days")
-    custom = _custom(sla.customProperties or [], {"severity"}, place)
+    refuse_unread(sla, LEVEL_WORDS, place)
+    custom = custom_properties(sla.customProperties, {"severity"}, place)
     return BatchCheck(
         name=sla.id or "freshness",
         metric=Metric.AGE_DAYS,
@@ -231,6 +239,15 @@ def _check(
     if not quality.name:
         raise RisklineError(f"{place}: it needs a name")
     minimum, maximum = _bounds(wanted, metric in COUNTED, place)
+    most = 100 if metric in PERCENT else math.inf
+    if not 0 <= (minimum or 0) <= most or not 0 <= (maximum or 0) <= most:
+        raise RisklineError(
+            f"{place}: {metric} is never {'below 0 or above 100' if most == 100 else 'below 0'}; "
+            "correct the bound"
+        )
+    least, most = minimum or 0, math.inf if maximum is None else maximum
+    if metric in WHOLE and math.ceil(least) > most:
+        raise RisklineError(f"{place}: no whole number lies between {least} and {most}")
     return BatchCheck(
         name=quality.name,
         metric=metric,
@@ -273,18 +290,9 @@ def _bounds(
 
 
 def _severity(value: object, place: str) -> Severity:
-    if value not in set(Severity):
+    if not isinstance(value, str) or value not in set(Severity):
         raise RisklineError(f"{place}: severity must be fail or warn")
-    return Severity(str(value))
-
-
-def _custom(
-    properties: Sequence[CustomProperty], understood: set[str], place: str
-) -> Mapping[str, Any]:
-    custom = {str(item.property): item.value for item in properties}
-    if unknown := sorted(custom.keys() - understood):
-        raise RisklineError(f"{place}: the custom property {unknown[0]} is not understood")
-    return custom
+    return Severity(value)
 
 
 def _is_number(value: object) -> TypeGuard[float]:

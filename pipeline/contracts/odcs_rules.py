@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from open_data_contract_standard.model import DataQuality, SchemaObject, SchemaProperty
 
 from pipeline.contracts.contract import FIRST_DAY, LAST_DAY, Column
+from pipeline.contracts.odcs_words import refuse_unread
 from pipeline.contracts.rules import (
     Bound,
     CleanText,
@@ -38,9 +39,24 @@ NUMBERS = {"number", "integer"}
 PAIR_ENGINE = "great-expectations"
 PAIR_RULE = "expect_column_pair_values_a_to_be_greater_than_b"
 PAIR_SIDES = ("column_A", "column_B")
+PAIR_WORDS = {"type", "engine", "implementation"}
 
-ENGINES_DIFFER = re.compile(r"\\[A-Za-z0-9]|\(\?|(?<!\\)\$")
-"""What one engine's regular expressions understand in another way than the next one's."""
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+ESCAPED_SIGN = re.compile(r"\\[^A-Za-z0-9]")
+ENGINES_DIFFER = re.compile(
+    r"""
+    \\ [A-Za-z0-9]                     # \d is any script's digit to some
+    | \( \?                            # lookaheads and flags
+    | [$]                              # before a last line break, or at the very end
+    | \{ (?! [0-9]+ (,[0-9]*)? \} )     # a{,3}
+    | \[ \^? \]                        # a set that begins with its end
+    | \[ [^\]]* \[                     # a set within a set, such as [[:alpha:]]
+    | &&                               # what two sets share
+    """,
+    re.VERBOSE,
+)
+"""What one engine's regular expressions understand in another way than the next one's, signs that
+are escaped left aside."""
 
 
 def row_rules(
@@ -69,9 +85,9 @@ def row_rules(
             rules += [UnlessWithdrawn(rule, withdrawn) for rule in of_column]
         else:
             rules += of_column
-    for quality in table.quality or []:
+    for number, quality in enumerate(table.quality or [], start=1):
         if states_pair(quality):
-            pair = _pair_rule(quality, columns, f"{place}, rule {quality.name}")
+            pair = _pair_rule(quality, columns, f"{place}, rule {label(quality, number)}")
             rules.append(UnlessWithdrawn(pair, withdrawn) if withdrawn else pair)
     if key:
         others = [column.name for column in columns if column.name not in key]
@@ -82,6 +98,11 @@ def row_rules(
 def states_pair(quality: DataQuality) -> bool:
     """Whether a quality entry of a table is a row rule, and not a check of the batch."""
     return quality.type == "custom" and quality.engine == PAIR_ENGINE
+
+
+def label(quality: DataQuality, number: int) -> str:
+    """What to call a quality entry in an error: its name, or where it stands in its list."""
+    return " ".join((quality.name or "").split()) or f"number {number}"
 
 
 def _column_rules(item: SchemaProperty, column: Column, place: str) -> Sequence[Rule]:
@@ -107,13 +128,14 @@ def _text_rules(column: Column, options: Mapping[str, Any], place: str) -> Seque
     # A word of a closed list is clean as it is.
     rules: list[Rule] = [] if column.allowed else [CleanText(column.name)]
     lengths = {
-        side: options[option]
+        side: int(options[option])
         for option, side in {"minLength": "minimum", "maxLength": "maximum"}.items()
         if option in options
     }
     if lengths:
-        _refuse_crossed(lengths.get("minimum"), lengths.get("maximum"), place)
-        rules.append(LengthWithin(column.name, **lengths))
+        rule = LengthWithin(column.name, **lengths)
+        _refuse_crossed(rule.minimum, rule.maximum, place)
+        rules.append(rule)
     if "pattern" in options:
         rules.append(OfForm(column.name, _pattern(options["pattern"], place)))
     return rules
@@ -124,10 +146,10 @@ def _pattern(given: str, place: str) -> str:
     pattern = given.removeprefix("^")
     if pattern.endswith("$") and not pattern.endswith(r"\$"):
         pattern = pattern[:-1]
-    if ENGINES_DIFFER.search(pattern):
+    if ENGINES_DIFFER.search(ESCAPED_SIGN.sub("_", pattern)):
         raise RisklineError(
             f"{place}: the pattern {given} is read differently by different engines; write sets "
-            r"such as [0-9] for \d, and neither (? nor $ within it"
+            r"such as [0-9] for \d, {0,3} for {,3}, and no (?, $, && or set within a set"
         )
     try:
         pc.match_substring_regex(pa.array([""]), pattern)
@@ -137,38 +159,50 @@ def _pattern(given: str, place: str) -> str:
 
 
 def _range_rules(column: Column, options: Mapping[str, Any], place: str) -> Sequence[Rule]:
-    is_time = column.type in TIMES
-    least = _bound(options.get("minimum", options.get("exclusiveMinimum")), is_time, place)
-    most = _bound(options.get("maximum"), is_time, place)
-    is_minimum_excluded = "exclusiveMinimum" in options
-    if is_time:
-        least, most = least or FIRST_DAY, most or LAST_DAY
-    elif column.type == "number":
-        least = -LARGEST if least is None else least
-        most = LARGEST if most is None else most
-    if least is None and most is None:
+    if column.type == "boolean":
         return []
-    _refuse_crossed(least, most, place)
+    least = _bound(options.get("minimum", options.get("exclusiveMinimum")), column.type, place)
+    most = _bound(options.get("maximum"), column.type, place)
+    is_minimum_excluded = "exclusiveMinimum" in options
+    if column.type in TIMES:
+        least, most = least or FIRST_DAY, most or LAST_DAY
+    else:
+        largest = int(LARGEST) if column.type == "integer" else LARGEST
+        least = -largest if least is None else least
+        most = largest if most is None else most
+    _refuse_crossed(least, most, place, is_minimum_excluded)
     return [Within(column.name, least, most, is_minimum_excluded)]
 
 
-def _bound(value: float | str | None, is_time: bool, place: str) -> Bound | None:
+def _bound(value: float | str | None, kind: str, place: str) -> Bound | None:
     if value is None:
         return None
-    if is_time:
-        try:
-            return date.fromisoformat(str(value))
-        except ValueError as error:
-            raise RisklineError(
-                f"{place}: the bound {value!r} is no date; write it as YYYY-MM-DD, in quotes"
-            ) from error
+    if kind in TIMES:
+        return _day(str(value), place)
     if isinstance(value, str) or not math.isfinite(value):
         raise RisklineError(f"{place}: the bound {value!r} is no number")
+    if kind == "integer" and not float(value).is_integer():
+        raise RisklineError(f"{place}: the bound {value!r} of a whole number is not whole")
     return value
 
 
-def _refuse_crossed(least: Any, most: Any, place: str) -> None:
-    if least is not None and most is not None and least > most:
+def _day(value: str, place: str) -> date:
+    try:
+        # Python would take weeks, such as 2024-W01-1, for dates too.
+        day = date.fromisoformat(value) if DAY.fullmatch(value) else None
+    except ValueError:
+        day = None
+    if day is None:
+        raise RisklineError(
+            f"{place}: the bound {value!r} is no date; write it as YYYY-MM-DD, in quotes"
+        )
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise RisklineError(f"{place}: the bound {value} is not within {FIRST_DAY} to {LAST_DAY}")
+    return day
+
+
+def _refuse_crossed(least: Any, most: Any, place: str, is_minimum_excluded: bool = False) -> None:
+    if least > most or (is_minimum_excluded and least == most):
         raise RisklineError(f"{place}: nothing lies between {least} and {most}")
 
 
@@ -176,7 +210,10 @@ def _pair_rule(quality: DataQuality, columns: Sequence[Column], place: str) -> N
     wanted = quality.implementation
     if not isinstance(wanted, dict) or wanted.get("type") != PAIR_RULE:
         raise RisklineError(f"{place}: only {PAIR_RULE} is understood")
-    kwargs = wanted.get("kwargs") or {}
+    refuse_unread(quality, PAIR_WORDS, place)
+    kwargs = wanted.get("kwargs")
+    if not isinstance(kwargs, dict) or wanted.keys() - {"type", "kwargs"}:
+        raise RisklineError(f"{place}: its implementation must be a type and kwargs, no more")
     if kwargs.get("or_equal") is not True or not quality.name:
         raise RisklineError(f"{place}: it needs a name, and or_equal must be true")
     if unknown := sorted(kwargs.keys() - {"or_equal", *PAIR_SIDES}):

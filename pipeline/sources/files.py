@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from pipeline.contracts.contract import Contract
 from pipeline.engines.base import EngineError
-from pipeline.engines.duckdb import query_folder, tables_in
+from pipeline.engines.folder import query_folder, tables_in
 from pipeline.errors import RisklineError
 from pipeline.sources.queries import failure, query_file, selection
 

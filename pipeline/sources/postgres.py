@@ -8,6 +8,7 @@ from pathlib import Path
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.contracts.contract import Contract
 from pipeline.errors import RisklineError, UnreachableError
@@ -71,13 +72,22 @@ class PostgresSource:
         return connection
 
 
+def _wanted(schema: pa.Schema, contract: Contract) -> dict[int, pa.Field]:
+    """What the contract makes of the columns, by their place; found as ``conform`` finds them."""
+    lower = [name.lower() for name in schema.names]
+    wanted: dict[int, pa.Field] = {}
+    for column in contract.arrow_schema:
+        given = schema.names if column.name in schema.names else lower
+        wanted |= {place: column for place, name in enumerate(given) if name == column.name}
+    return wanted
+
+
 def _refuse_money(schema: pa.Schema, contract: Contract) -> None:
     """The driver delivers the type money in hundredths, and nothing tells them from units."""
-    for column in schema:
-        kind = (column.metadata or {}).get(b"POSTGRESQL:type")
-        if kind == b"money" and column.name in contract.column_names:
+    for place, wanted in _wanted(schema, contract).items():
+        if (schema.field(place).metadata or {}).get(b"POSTGRESQL:type") == b"money":
             raise RisklineError(
-                f"table {contract.table}, column {column.name}: the type money depends on the "
+                f"table {contract.table}, column {wanted.name}: the type money depends on the "
                 "server's locale; cast it to numeric in the source or in the query file "
                 f"{contract.table}.sql"
             )
@@ -88,11 +98,28 @@ def _with_numbers(rows: pa.RecordBatch, contract: Contract) -> pa.RecordBatch:
 
     The driver delivers them as text of a type of its own, for no Arrow type holds all of them.
     """
-    wanted = {column.name: column.type for column in contract.columns}
+    wanted = _wanted(rows.schema, contract)
     for place, (name, kind) in enumerate(zip(rows.schema.names, rows.schema.types, strict=True)):
         if isinstance(kind, pa.OpaqueType) and kind.type_name == "numeric":
             column = rows.column(place).cast(pa.string())
-            if wanted.get(name) != "string":
+            goal = wanted.get(place, pa.field(name, pa.float64()))
+            if pa.types.is_integer(goal.type):
+                column = _whole(column, goal, contract)
+            elif not pa.types.is_string(goal.type):
                 column = column.cast(pa.float64())
             rows = rows.set_column(place, name, column)
     return rows
+
+
+def _whole(digits: pa.StringArray, goal: pa.Field, contract: Contract) -> pa.Array:
+    """Whole numbers of their digits; not by way of a float, which rounds those beyond 2 ** 53."""
+    is_none = pc.equal(pc.utf8_lower(digits), "nan")
+    known = pc.if_else(is_none, pa.scalar(None, pa.string()), digits)
+    try:
+        return pc.replace_substring_regex(known, r"\.0+$", "").cast(goal.type)
+    except pa.ArrowInvalid:
+        # From None: the words quote the value, which may be personal.
+        raise RisklineError(
+            f"table {contract.table}, column {goal.name}: a value does not fit {goal.type}; cast "
+            f"it in the source or in the query file {contract.table}.sql"
+        ) from None

@@ -22,15 +22,21 @@ def query_text(table: str, queries: Path | None) -> str | None:
     """What the query file of a table says, where there is one.
 
     Raises:
-        RisklineError: it cannot be read.
+        RisklineError: it cannot be read, or says nothing.
     """
     file = query_file(table, queries)
     if file is None:
         return None
     try:
-        return file.read_text(encoding="utf-8").strip().rstrip(";")
+        text = file.read_text(encoding="utf-8").strip().rstrip(";")
     except (OSError, UnicodeDecodeError) as error:
         raise RisklineError(f"query file {file} cannot be read: {error}") from error
+    if not text:
+        raise RisklineError(
+            f"query file {file} is empty; write the SELECT into it that gives the table {table}, "
+            "or remove the file, and the table is taken as it is"
+        )
+    return text
 
 
 def selection(table: str, queries: Path | None, condition: str) -> str:
@@ -40,10 +46,12 @@ def selection(table: str, queries: Path | None, condition: str) -> str:
     quarantine, not wait for a night that never comes.
 
     Raises:
-        RisklineError: the query file cannot be read.
+        RisklineError: the query file cannot be read, or says nothing.
     """
-    # A table without a query file bears a contract's name.
-    inner = query_text(table, queries) or f'SELECT * FROM "{table}"'  # noqa: S608
+    inner = query_text(table, queries)
+    if inner is None:
+        # A table without a query file bears a contract's name.
+        inner = f'SELECT * FROM "{table}"'  # noqa: S608
     first, last = (f"TIMESTAMPTZ '{day} 00:00:00+00'" for day in (FIRST_DAY, LAST_DAY))
     undated = f"known_at IS NULL OR known_at < {first} OR known_at > {last}"
     # The line break keeps a query's closing comment from swallowing the bracket.

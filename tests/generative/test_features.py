@@ -191,7 +191,7 @@ class _Bank:
             if file.exists() and pq.read_metadata(file).num_rows:
                 contract, lake, engine = CONTRACTS[table], self.lake, self.engine
                 pull_table(source, contract, lake, engine, as_of, UTC_ZONE, lookback_days=3)
-                quarantine_table(contract, CONTRACTS, lake, engine, as_of, UTC_ZONE)
+                quarantine_table(contract, CONTRACTS, lake, engine, as_of, UTC_ZONE, 3)
 
     def features(self, day: date) -> pa.Table:
         return build_partition(CONTRACTS, self.lake, self.engine, day, UTC_ZONE)

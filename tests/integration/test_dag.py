@@ -200,7 +200,7 @@ def test_what_is_no_date_is_refused_before_anything_runs(told: Told, name: str) 
 
 def test_a_broken_contract_stops_the_night_at_the_check(told: Told) -> None:
     line = failed_at(told["empty day"], "check")
-    assert f"table repayments fails rows_of_the_day on {EMPTY_DAY}" in line
+    assert f"table repayments fails feed_arrived on {EMPTY_DAY}" in line
     assert "nothing was published" in line
 
 

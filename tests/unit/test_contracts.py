@@ -93,6 +93,45 @@ def test_a_source_is_gated(contract: Contract) -> None:
         assert fails == [Metric.LOST_ROWS]
 
 
+PERSONAL: dict[str, dict[str, set[str]]] = {
+    # what the page says is personal, and the columns that tell of it
+    "names a person": {"customers": {"name", "national_id"}},
+    "birth": {"customers": {"birth_date"}},
+    "family": {
+        "customers": {"marital_status", "dependents"},
+        "relationships": {"relation", "since", "until"},
+    },
+    "schooling": {"customers": {"education"}},
+    "work": {"customers": {"industry_code", "occupation", "employed_since"}},
+    "home": {"customers": {"resident_since"}},
+    "single bookings": {
+        "transactions": {"posted_at", "amount", "channel", "category", "balance_after"}
+    },
+    "single contacts": {
+        "interactions": {"occurred_at", "channel", "kind", "sentiment", "satisfaction"}
+    },
+    "what others say of the customer": {"external_signals": {"kind", "value"}},
+}
+
+
+def test_personal_is_what_the_page_says_is_personal() -> None:
+    marked = {
+        (name, column.name)
+        for name, contract in CONTRACTS.items()
+        for column in contract.columns
+        if column.is_personal
+    }
+    assert marked == {
+        (table, column)
+        for tables in PERSONAL.values()
+        for table, columns in tables.items()
+        for column in columns
+    }
+    page = " ".join(dictionary.page(SOURCES, OUTPUTS).split())
+    definition = page.split("**Personal** marks")[1].split("- **")[0]
+    assert [theme for theme in PERSONAL if theme not in definition] == []
+
+
 @on_every_source
 def test_what_is_personal_is_published_nowhere(contract: Contract) -> None:
     personal = {column.name for column in contract.columns if column.is_personal}
@@ -142,6 +181,28 @@ def test_the_dictionary_leaves_nothing_out() -> None:
             assert demand in section or (words in section and f"`{subject}`" in section)
         for check in contract.batch_checks:
             assert f"| `{check.name}` |" in section
+            bound = check.threshold.replace(">=", "at least").replace("<=", "at most")
+            assert f" | {bound.replace('= 0', 'exactly 0')} | " in section
+
+
+def test_a_small_bank_or_a_quiet_day_stops_no_night() -> None:
+    """Only what can tell a feed that did not come from a day without business stops the run."""
+    counted = {
+        check.metric: check.severity
+        for check in SOURCES["repayments"].batch_checks
+        if check.metric is not Metric.DAY_ROWS_AGAINST_PAST
+    }
+    assert counted[Metric.DAY_ROWS] is Severity.WARN
+    assert counted[Metric.HISTORY_ROWS] is counted[Metric.AGE_DAYS] is Severity.FAIL
+    against_past = {
+        check.name: (check.severity, check.minimum, check.maximum)
+        for check in SOURCES["repayments"].batch_checks
+        if check.metric is Metric.DAY_ROWS_AGAINST_PAST
+    }
+    assert against_past == {
+        "feed_arrived": (Severity.FAIL, 0.02, None),
+        "rows_against_past": (Severity.WARN, 0.1, 10),
+    }
 
 
 def test_a_check_that_cannot_be_run_is_an_error_and_not_a_verdict() -> None:

@@ -9,12 +9,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from pipeline.contracts.contract import Contract
+from pipeline.contracts.contract import POSTGRES_TYPES, Contract
 from pipeline.contracts.ddl import create_landing_table, create_table
 from pipeline.contracts.odcs import load_contract, load_contracts
-from pipeline.errors import RisklineError
 from pipeline.warehouse.server import Server
-from tests.unit.small_contract import KIND, SMALL, column, write
+from tests.unit.small_contract import SMALL, write
 
 FOLDER = Path(__file__).parents[2] / "data_contracts"
 SOURCES, OUTPUTS = (load_contracts(FOLDER / name) for name in ("sources", "outputs"))
@@ -147,9 +146,23 @@ def test_quotes_in_a_description_stay(tmp_path: Path, scratch: psycopg.Connectio
     assert said == ("The branch's own \"number\"; it's a text.",)
 
 
-def test_a_physical_type_that_is_not_known_is_refused(tmp_path: Path) -> None:
+def test_every_type_that_a_contract_may_ask_for_is_one_of_postgresql(
+    tmp_path: Path, scratch: psycopg.Connection
+) -> None:
     content = deepcopy(SMALL)
-    column(content, KIND)["physicalType"] = "text; DROP TABLE risk.runs"
-    contract = load_contract(write(tmp_path, content))
-    with pytest.raises(RisklineError, match="table visits, column kind: physicalType text; DROP"):
-        create_table(contract, "scratch")
+    asked = {
+        f"{kind}_{number}": (kind, known)
+        for kind, all_known in POSTGRES_TYPES.items()
+        for number, known in enumerate(all_known)
+    }
+    content["schema"][0]["properties"] += [
+        {"name": name, "logicalType": kind, "physicalType": known}
+        for name, (kind, known) in asked.items()
+    ]
+    scratch.execute(create_table(load_contract(write(tmp_path, content)), "scratch"))
+    made = scratch.execute(
+        "SELECT attname, atttypid::regtype = %s::regtype FROM pg_attribute "
+        "WHERE attrelid = 'scratch.visits'::regclass AND attname = %s",
+        ["json", "string_1"],
+    ).fetchall()
+    assert made == [("string_1", True)]

@@ -108,7 +108,10 @@ RULES: list[tuple[str, str, dict[str, Any], str]] = [
      "last_day must be at least 0.25 and at most 1,000,000,000,000,000"),
     ("a number with a most", "number", {"maximum": -1234567.5},
      "last_day must be at least -1,000,000,000,000,000 and at most -1,234,567.5"),
-    ("a whole number with a least", "integer", {"minimum": 3}, "last_day must be at least 3"),
+    ("a whole number with a least", "integer", {"minimum": 3},
+     "last_day must be at least 3 and at most 1,000,000,000,000,000"),
+    ("a whole number without bounds", "integer", {},
+     "last_day must be at least -1,000,000,000,000,000 and at most 1,000,000,000,000,000"),
     ("a day", "date", {"maximum": "2030-01-31"},
      "last_day must be at least 1000-01-01 and at most 2030-01-31"),
     ("a text with a length", "string", {"maxLength": 5000},
@@ -194,6 +197,10 @@ def test_a_comparison_becomes_bounds(
     assert found.threshold == signs
 
 
+def test_a_bound_that_leaves_one_number_says_so() -> None:
+    assert NO_ROW_LOST.threshold == "= 0"
+
+
 def test_another_text_is_another_contract(tmp_path: Path) -> None:
     changed = deepcopy(SMALL)
     column(changed, MINUTES)["logicalTypeOptions"]["maximum"] = 91
@@ -202,6 +209,8 @@ def test_another_text_is_another_contract(tmp_path: Path) -> None:
 
 
 Change = Callable[[Any], object]
+UNQUOTED = "unquoted:"
+MORE = "mustBeGreaterThan"
 
 
 def prop(name: str, value: object) -> dict[str, object]:
@@ -230,7 +239,7 @@ def before(references: str, via: str) -> dict[str, object]:
 BROKEN: list[tuple[str, Change, str]] = [
     ("no kind", lambda c: c.pop("kind"), "'kind' is a required property"),
     ("no schema", lambda c: c.pop("schema"), "exactly one table"),
-    ("two tables", lambda c: c["schema"].append(c["schema"][0]), "exactly one table"),
+    ("two tables", lambda c: c["schema"].append(deepcopy(c["schema"][0])), "exactly one table"),
     ("no properties", lambda c: c["schema"][0].pop("properties"), "name and properties"),
     ("table's name", lambda c: c["schema"][0].update(name="The Visits"), "'The Visits' is no name"),
     ("column's name", lambda c: column(c, KIND).update(name='a"b'), "'a\"b' is no name"),
@@ -240,6 +249,10 @@ BROKEN: list[tuple[str, Change, str]] = [
     ("no type", lambda c: column(c, LAST).pop("logicalType"), "at schema/0/properties/4"),
     ("lookahead", lambda c: options(c, VISIT_ID).update(pattern="V(?=1)"), "read differently"),
     ("digits of any script", lambda c: options(c, VISIT_ID).update(pattern=r"\d+"), "differently"),
+    *(
+        (f"pattern {it}", lambda c, it=it: options(c, VISIT_ID).update(pattern=it), "differently")
+        for it in ("a{,3}", "a{b}", "[[:alpha:]]", "[^[:alpha:]]", "[a&&b]", "[]a]", "a$|b")
+    ),
     ("half a set", lambda c: options(c, VISIT_ID).update(pattern="[A-"), "no regular expression"),
     ("format", lambda c: options(c, VISIT_ID).update(format="uuid"), "cannot check format"),
     (
@@ -253,6 +266,54 @@ BROKEN: list[tuple[str, Change, str]] = [
         "no day fits",
         lambda c: options(c, FIRST_DAY).update(maximum="2000-01-01"),
         "nothing lies between 2001-02-03 and 2000-01-01",
+    ),
+    *(
+        (
+            f"bound {day}",
+            lambda c, day=day: options(c, FIRST_DAY).update(minimum=day),
+            f"column first_day: the bound '{day}' is no date; write it as YYYY-MM-DD",
+        )
+        for day in ("2024-W01-1", "20240101", "2024-02-30", "10000-01-01")
+    ),
+    (
+        "bound before all dates",
+        lambda c: options(c, FIRST_DAY).update(minimum="0999-12-31"),
+        "column first_day: the bound 0999-12-31 is not within 1000-01-01 to 9999-12-31",
+    ),
+    *(
+        (
+            f"{kind} bound of {len(str(value))} digits",
+            lambda c, value=value: options(c, MINUTES).update(maximum=value),
+            "number at schema/0/properties/2/logicalTypeOptions/maximum is beyond -10^15 to 10^15",
+        )
+        for kind, value in (
+            ("whole", 10**15 + 1),
+            ("huge", 10**400),
+            ("fractional", -1.1e15),
+            ("endless", float("inf")),
+        )
+    ),
+    (
+        "more digits than Python reads",
+        lambda c: options(c, MINUTES).update(maximum=UNQUOTED + "9" * 5000),
+        "cannot be read: Exceeds the limit",
+    ),
+    (
+        "half a whole number",
+        lambda c: column(c, MINUTES).update(
+            logicalType="integer", logicalTypeOptions={"minimum": 0.5}
+        ),
+        "column minutes: the bound 0.5 of a whole number is not whole",
+    ),
+    (
+        "nothing is above 5 and at most 5",
+        lambda c: options(c, MINUTES).update(exclusiveMinimum=5, maximum=5),
+        "column minutes: nothing lies between 5 and 5",
+    ),
+    (
+        "no text is so long",
+        lambda c: options(c, KIND).update(minLength=2_000_000),
+        "column kind: nothing lies between 2000000 and 1000000",
     ),
     (
         "bound that is no number",
@@ -299,6 +360,213 @@ BROKEN: list[tuple[str, Change, str]] = [
         "enum of 1 for true",
         lambda c: c["schema"][0]["properties"][-1].update(enum=[{"value": 1}]),
         "column is_deleted: an enum must list texts",
+    ),
+    (
+        "key that may be empty",
+        lambda c: column(c, VISIT_ID).update(required=False),
+        "column visit_id: a column of the key must be required",
+    ),
+    (
+        "two columns first in the key",
+        lambda c: c["schema"][0]["properties"][5].update(primaryKeyPosition=1),
+        "the columns of the key, visit_id, known_at, need a primaryKeyPosition each",
+    ),
+    (
+        "key without an order",
+        lambda c: [p.pop("primaryKeyPosition", None) for p in c["schema"][0]["properties"]],
+        "the columns of the key, visit_id, known_at, need a primaryKeyPosition each",
+    ),
+    (
+        "place in the key of what is no key",
+        lambda c: column(c, KIND).update(primaryKeyPosition=3),
+        "column kind: it has a primaryKeyPosition and is no primaryKey",
+    ),
+    *(
+        (
+            f"status {status}",
+            lambda c, status=status: c.update(status=status),
+            f"its status is {status}, not active",
+        )
+        for status in ("retired", "draft", "proposed")
+    ),
+    *(
+        (f"contract's {word}", lambda c, word=word, v=v: c.update({word: v}), f"{word} is not und")
+        for word, v in (
+            ("servers", [{"server": "s", "type": "custom"}]),
+            ("roles", [{"role": "reader"}]),
+            ("slaDefaultElement", "visits.known_at"),
+        )
+    ),
+    *(
+        (
+            f"column's {word}",
+            lambda c, word=word, value=value: column(c, KIND).update({word: value}),
+            f"column kind: {word} is not understood; take it out",
+        )
+        for word, value in (
+            ("customProperties", [prop("mask", True)]),
+            ("encryptedName", "kind_encrypted"),
+            ("partitioned", True),
+            ("transformLogic", "upper(kind)"),
+            ("transformSourceObjects", ["branches"]),
+        )
+    ),
+    (
+        "table's custom property",
+        lambda c: c["schema"][0].update(customProperties=[prop("retention", "10 years")]),
+        "customProperties is not understood",
+    ),
+    (
+        "table's other name",
+        lambda c: c["schema"][0].update(physicalName="VISITS_V2"),
+        "physicalName VISITS_V2 is not understood; give the table the name visits",
+    ),
+    (
+        "arguments of a metric",
+        lambda c: column_check(c, NULLS).update(arguments={"nullLike": ["", "n/a"]}),
+        "column minutes, check minutes_known: arguments is not understood",
+    ),
+    (
+        "schedule of a check",
+        lambda c: check(c, SHARE).update(schedule="0 2 * * *"),
+        "check share_quarantined_pct: schedule is not understood",
+    ),
+    (
+        "bound beside a fact",
+        lambda c: column_check(c, MEDIAN).update(mustBeLessOrEqualTo=5),
+        "at schema/0/properties/2/quality/1: Unevaluated properties are not allowed",
+    ),
+    (
+        "severity of a row rule",
+        lambda c: check(c, PAIR).update(severity="warn"),
+        "rule last_not_before_first: severity is not understood",
+    ),
+    (
+        "pair of most rows",
+        lambda c: check(c, PAIR)["implementation"].update(mostly=0.9),
+        "rule last_not_before_first: its implementation must be a type and kwargs, no more",
+    ),
+    (
+        "pair without sides",
+        lambda c: check(c, PAIR)["implementation"].update(kwargs=["last_day"]),
+        "rule last_not_before_first: its implementation must be a type and kwargs, no more",
+    ),
+    (
+        "schedule of a service level",
+        lambda c: sla(c).update(schedule="0 2 * * *"),
+        "service level freshness: schedule is not understood",
+    ),
+    (
+        "relationship of another kind",
+        lambda c: column(c, KIND).update(relationships=[link() | {"type": "seeAlso"}]),
+        "at schema/0/properties/1/relationships/0/type: 'seeAlso' is not one of",
+    ),
+    (
+        "value of an enum with a mark of its own",
+        lambda c: column(c, KIND)["enum"][0].update(customProperties=[prop("until", 2020)]),
+        "column kind, enum: customProperties is not understood",
+    ),
+    *(
+        (
+            f"physicalType {name}",
+            lambda c, at=at, name=name: column(c, at).update(physicalType=name),
+            f"physicalType '{name}' is not understood of the logicalType",
+        )
+        for at, name in (
+            (KIND, "text; DROP TABLE risk.runs"),
+            (KIND, "bigint"),
+            (MINUTES, "numeric"),
+            (MINUTES, "text"),
+        )
+    ),
+    ("long name", lambda c: column(c, KIND).update(name="k" * 64), "63 at most"),
+    (
+        "long name of a table",
+        lambda c: c["schema"][0].update(name="v" * 64),
+        "is no name for a table or column",
+    ),
+    *(
+        (
+            f"PostgreSQL's {name}",
+            lambda c, name=name: column(c, KIND).update(name=name),
+            f"PostgreSQL keeps the column name {name} for itself",
+        )
+        for name in ("ctid", "xmin", "oid", "tableoid", "cmin", "cmax", "xmax")
+    ),
+    (
+        "no end to a description",
+        lambda c: column(c, KIND).update(description="a\0b"),
+        "the text at schema/0/properties/1/description has control characters",
+    ),
+    *(
+        (
+            f"share of {least} to {most} percent",
+            lambda c, least=least, most=most: (
+                check(c, SHARE).pop("mustBeLessOrEqualTo"),
+                check(c, SHARE).update(mustBeBetween=[least, most]),
+            ),
+            "history_quarantined_pct is never below 0 or above 100; correct the bound",
+        )
+        for least, most in ((-1, 5), (0, 100.5), (101, 200))
+    ),
+    (
+        "fewer rows than none",
+        lambda c: check(c, DAY_ROWS).update(mustBeLessThan=check(c, DAY_ROWS).pop(MORE) and 0),
+        "check rows_of_the_day: day_rows is never below 0; correct the bound",
+    ),
+    (
+        "a part of a row",
+        lambda c: check(c, DAY_ROWS).update(
+            mustBeBetween=[check(c, DAY_ROWS).pop(MORE) + 0.2, 2.8]
+        ),
+        "check rows_of_the_day: no whole number lies between 2.2 and 2.8",
+    ),
+    *(
+        (
+            f"list for a word: {name}",
+            lambda c, at=at, key=key: at(c).update({key: ["x"]}),
+            words,
+        )
+        for name, at, key, words in (
+            (
+                "fact",
+                lambda c: column_check(c, MEDIAN)["implementation"],
+                "fact",
+                "check minutes_against_past: the fact must be one of",
+            ),
+            (
+                "scope",
+                lambda c: check(c, DAY_ROWS)["customProperties"][0],
+                "value",
+                "check rows_of_the_day: the scope must be day or history",
+            ),
+            (
+                "severity",
+                lambda c: sla(c)["customProperties"][0],
+                "value",
+                "service level freshness: severity must be fail or warn",
+            ),
+        )
+    ),
+    (
+        "optional twice",
+        lambda c: c["customProperties"].append(prop("optional", False)),
+        "the custom property optional is stated twice",
+    ),
+    (
+        "scope twice",
+        lambda c: check(c, DAY_ROWS)["customProperties"].append(prop("scope", "history")),
+        "check rows_of_the_day: the custom property scope is stated twice",
+    ),
+    (
+        "nameless check of a column",
+        lambda c: column_check(c, MEDIAN).pop("name"),
+        "column minutes, check number 2: it needs a name",
+    ),
+    (
+        "nameless rule",
+        lambda c: check(c, PAIR).pop("name"),
+        "rule number 1: it needs a name",
     ),
     ("unique column", lambda c: column(c, KIND).update(unique=True), "unique is not understood"),
     (
@@ -473,7 +741,11 @@ BROKEN: list[tuple[str, Change, str]] = [
         lambda c: check(c, DAY_ROWS)["customProperties"][0].update(value="hour"),
         "check rows_of_the_day: the scope must be day or history",
     ),
-    ("nameless check", lambda c: check(c, DAY_ROWS).pop("name"), "it needs a name"),
+    (
+        "nameless check",
+        lambda c: check(c, DAY_ROWS).pop("name"),
+        "check number 2: it needs a name",
+    ),
     ("wrong severity", lambda c: check(c, SHARE).update(severity="error"), "must be fail or warn"),
     ("no severity", lambda c: check(c, SHARE).pop("severity"), "must be fail or warn"),
     (
@@ -536,6 +808,7 @@ def test_a_broken_contract_is_refused_in_one_line(
     content = deepcopy(SMALL)
     change(content)
     file = write(tmp_path, content)
+    file.write_text(file.read_text().replace(UNQUOTED, ""))
 
     with pytest.raises(RisklineError) as refused:
         load_contract(file)
@@ -553,6 +826,19 @@ def test_a_broken_contract_is_refused_in_one_line(
         (b"- a\n- b\n", "not a mapping"),
         (b"name: \xff\xfe", "cannot be read: 'utf-8'"),
         (b"a: !!python/object:os.system {}", "cannot be read: could not determine"),
+        (b"a: 1\na: 2\n", "cannot be read: a is stated twice; keep one"),
+        (b"a: {b: {c: 1, 'c': 2}}", "cannot be read: c is stated twice; keep one"),
+        (b"1: a\n", "cannot be read: a name is no text; put it in quotes"),
+        (b"{[a]: b}", "cannot be read: a name is no text; put it in quotes"),
+        (b"a: {<<: {b: 1}}", "cannot be read: a name is no text; put it in quotes"),
+        (b"a: &a [1]\nb: *a\n", "cannot be read: the anchor or alias a is not understood"),
+        (b"a: &a 1\n", "cannot be read: the anchor or alias a is not understood"),
+        (b"&a\n- *a\n", "cannot be read: the anchor or alias a is not understood"),
+        (b"a: " + b"[" * 100_000, "cannot be read: it is nested more than 32 levels deep"),
+        (b"a: " + b"[" * 100 + b"]" * 100, "it is nested more than 32 levels deep"),
+        (b"a: 2024-02-30\n", "cannot be read: day is out of range for month"),
+        (b'a: "\\ud800"\n', "cannot be read: "),
+        (b"a: 1\n---\nb: 1\n", "cannot be read: expected a single document"),
     ],
 )
 def test_what_is_no_contract_at_all_is_refused_in_one_line(
@@ -597,6 +883,17 @@ def test_a_reference_to_nowhere_is_refused(target: str, tmp_path: Path) -> None:
         load_contracts(tmp_path)
 
 
+def test_tables_that_refer_to_each_other_in_a_circle_are_refused(tmp_path: Path) -> None:
+    for one, other in (("visits", "calls"), ("calls", "visits")):
+        content = deepcopy(SMALL)
+        content["schema"][0]["name"] = one
+        sla(content)["element"] = f"{one}.known_at"
+        column(content, KIND)["relationships"] = [link(f"{other}.visit_id")]
+        write(tmp_path, content, name=one)
+    with pytest.raises(RisklineError, match=r"in a circle: .*visits.*; take one relationship out"):
+        load_contracts(tmp_path)
+
+
 def test_a_reference_becomes_a_check(tmp_path: Path) -> None:
     content = deepcopy(SMALL)
     column(content, KIND)["relationships"] = [link()]
@@ -607,7 +904,7 @@ def test_a_reference_becomes_a_check(tmp_path: Path) -> None:
             "kind_references_visits_visit_id",
             Metric.ORPHANS,
             Severity.WARN,
-            "Every kind is a known visits.visit_id.",
+            "Every row's kind is known (kind leads to visits.visit_id).",
             maximum=0,
             column="kind",
             references="visits.visit_id",

@@ -191,6 +191,7 @@ FLAGGED: list[tuple[str, str, Change, set[str], int]] = [
         recently("due_amount", nothing),
         {
             "repayments.share_quarantined_of_the_day_pct",
+            "repayments.feed_arrived",
             "repayments.rows_of_the_day",
             "repayments.rows_against_past",
         },
@@ -214,13 +215,24 @@ FLAGGED: list[tuple[str, str, Change, set[str], int]] = [
         "a feed shifted to the next day",
         "repayments",
         later(days=1),
-        {"repayments.rows_of_the_day", "repayments.rows_against_past"},
+        {
+            "repayments.feed_arrived",
+            "repayments.rows_of_the_day",
+            "repayments.rows_against_past",
+        },
         -A_DAY,
+    ),
+    (
+        "a twentieth of the usual instalments",
+        "repayments",
+        all_but(A_DAY // 20),
+        {"repayments.rows_against_past"},
+        -(A_DAY - A_DAY // 20),
     ),
 ]
 STOPPING = {
+    "repayments.feed_arrived",
     "repayments.paid_amount_against_past",
-    "repayments.rows_of_the_day",
     "repayments.share_quarantined_of_the_day_pct",
 }
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import csv
 
-from pipeline.engines import duckdb as engine
+from pipeline.engines import folder as engine
 from tests.integration.corruptions.healthy_bank import A_DAY, healthy_bank, write_folder
 from tests.integration.corruptions.nights import (
     Night,

@@ -1,0 +1,122 @@
+"""What the engine reads, where it lets rows wait, and what it says where there is no room."""
+
+import os
+import signal
+import stat
+import threading
+from pathlib import Path
+
+import ibis
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.engines.base import EngineError
+from pipeline.engines.duckdb import DuckDBEngine
+from pipeline.errors import RisklineError
+
+ROWS = pa.table({"amount": [3, 1, 2]})
+
+
+@pytest.mark.parametrize("name", ["amount=7", "a*b", "a?b", "a[X]b", "a[b", "a b's"])
+def test_a_folders_name_is_neither_column_nor_pattern(name: str, tmp_path: Path) -> None:
+    for folder, rows in ((name, ROWS), ("aXb", pa.table({"amount": [9]}))):
+        (tmp_path / folder).mkdir()
+        pq.write_table(rows, tmp_path / folder / "rows.parquet")
+    file = tmp_path / name / "rows.parquet"
+    engine = DuckDBEngine(1)
+    assert engine.to_arrow(engine.read_parquet([file, file], ROWS.schema)).num_rows == 6
+    assert engine.to_arrow(engine.read_parquet([file], ROWS.schema)).equals(ROWS)
+    batches = engine.sorted_batches(file, ["amount"], tmp_path / name)
+    assert pa.Table.from_batches(batches)["amount"].to_pylist() == [1, 2, 3]
+
+
+def many(rows: int) -> ibis.expr.types.Table:
+    """Rows of which a sort needs to see all."""
+    numbers = ibis.range(rows).unnest().name("n").as_table()
+    return numbers.mutate(mixed=numbers.n.hash()).order_by("mixed")
+
+
+def with_memory(engine: DuckDBEngine, limit: str, disk: str | None = None) -> DuckDBEngine:
+    engine._connection.raw_sql(f"SET memory_limit = '{limit}'")
+    if disk is not None:
+        engine._connection.raw_sql(f"SET max_temp_directory_size = '{disk}'")
+    return engine
+
+
+def test_what_waits_lies_in_the_spill_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, spill = tmp_path / "here", tmp_path / "home*" / "spill"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    engine = with_memory(DuckDBEngine(1, spill=spill), "60MB")
+    assert stat.S_IMODE(spill.stat().st_mode) == 0o700
+    kept = engine.cached(many(5_000_000))
+    waiting = sum(file.stat().st_size for file in spill.iterdir())
+    assert waiting > 10_000_000
+    assert engine.to_arrow(kept.count().as_table())[0].to_pylist() == [5_000_000]
+    assert list(here.iterdir()) == []
+
+
+def test_half_of_the_memory_is_the_engines(tmp_path: Path) -> None:
+    def limit(engine: DuckDBEngine) -> float:
+        (value,) = engine._connection.con.sql("SELECT current_setting('memory_limit')").fetchall()
+        number, unit = str(value[0]).split()
+        return float(number) * float(1024 ** ["KiB", "MiB", "GiB", "TiB"].index(unit))
+
+    # Left alone, DuckDB takes four fifths.
+    share = limit(DuckDBEngine(1, spill=tmp_path)) / limit(DuckDBEngine(1))
+    assert share == pytest.approx(0.5 / 0.8, rel=0.02)
+
+
+def test_without_a_spill_folder_nothing_waits_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    engine = with_memory(DuckDBEngine(1), "60MB")
+    with pytest.raises(RisklineError, match=r"not enough memory free for the rows .*run again$"):
+        engine.to_arrow(many(5_000_000))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_ends_in_one_line(tmp_path: Path) -> None:
+    spill = tmp_path / "spill"
+    engine = with_memory(DuckDBEngine(1, spill=spill), "60MB", disk="10MB")
+    for compute in (engine.cached, engine.to_arrow):
+        with pytest.raises(RisklineError, match="not enough memory free, or room on") as refused:
+            compute(many(5_000_000))
+        assert str(spill) in str(refused.value)
+        assert "\n" not in str(refused.value)
+
+
+def test_a_spill_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "home").touch()
+    with pytest.raises(RisklineError, match=r"home/spill; put that right and run again"):
+        DuckDBEngine(1, spill=tmp_path / "home" / "spill")
+
+
+def test_other_errors_are_defects() -> None:
+    engine = DuckDBEngine(1)
+    broken = engine.table(pa.table({"text": ["Out of luck"]})).select(
+        number=ibis._.text.cast("int64")
+    )
+    with pytest.raises(Exception, match="Could not convert") as raised:
+        engine.to_arrow(broken)
+    assert not isinstance(raised.value, RisklineError | EngineError)
+
+
+def test_ctrl_c_is_ctrl_c_in_a_sort(tmp_path: Path) -> None:
+    engine = DuckDBEngine(1)
+    file = tmp_path / "rows.parquet"
+    pq.write_table(engine.to_arrow(many(3_000_000)), file)
+
+    def sort() -> None:
+        # Time enough for the signal in the midst of it: each round starts anew.
+        for _ in range(100):
+            for _batch in engine.sorted_batches(file, ["n", "mixed"], tmp_path):
+                pass
+
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        sort()
