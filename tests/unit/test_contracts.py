@@ -200,7 +200,7 @@ def test_a_small_bank_or_a_quiet_day_stops_no_night() -> None:
         if check.metric is Metric.DAY_ROWS_AGAINST_PAST
     }
     assert against_past == {
-        "feed_arrived": (Severity.FAIL, 0.02, None),
+        "feed_arrived": (Severity.FAIL, 0.01, None),
         "rows_against_past": (Severity.WARN, 0.1, 10),
     }
 
