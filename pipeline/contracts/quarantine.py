@@ -39,14 +39,15 @@ def split(rows: pa.Table, contract: Contract, engine: Engine) -> Split:
     Returns:
         Both sides, each in the order of ``rows``.
     """
-    numbered = engine.table(rows.append_column(ROW, pa.array(np.arange(len(rows)))))
-    flags = {
-        f"_broken_{number}": rule.is_broken(numbered) for number, rule in enumerate(contract.rules)
-    }
-    judged = numbered.select(ROW, **flags)
-    # Only the broken ones come back: they are few, and the others are here already.
-    is_broken = ibis.or_(ibis.literal(False), *(judged[flag] for flag in flags))
-    broken = engine.to_arrow(judged.filter(is_broken).order_by(ROW))
+    with engine.holding(rows.append_column(ROW, pa.array(np.arange(len(rows))))) as numbered:
+        flags = {
+            f"_broken_{number}": rule.is_broken(numbered)
+            for number, rule in enumerate(contract.rules)
+        }
+        judged = numbered.select(ROW, **flags)
+        # Only the broken ones come back: they are few, and the others are here already.
+        is_broken = ibis.or_(ibis.literal(False), *(judged[flag] for flag in flags))
+        broken = engine.to_arrow(judged.filter(is_broken).order_by(ROW))
     place = broken.column(ROW).to_numpy()
     is_valid = np.ones(len(rows), dtype=np.bool_)
     is_valid[place] = False

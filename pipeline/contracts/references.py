@@ -73,21 +73,21 @@ def rows_in_doubt(
     Returns:
         Those rows in no order, without those that withdraw what they say.
     """
-    table = engine.table(rows)
-    table = table.filter(~table[IS_DELETED] & table[reference.column].notnull())
-    wanted = table.select(_key=table[reference.column]).distinct()
-    found = target.semi_join(wanted, target[reference.key] == wanted["_key"])
-    latest = {f"_latest_{theirs}": found[theirs].max() for _, theirs in reference.dates}
-    known = found.group_by(_known_key=found[reference.key]).aggregate(
-        _first_known=found[KNOWN_AT].min(), **latest
-    )
-    joined = table.left_join(known, table[reference.column] == known["_known_key"])
-    doubts = [joined["_first_known"].isnull(), joined["_first_known"] >= joined[last_known]]
-    doubts += [
-        (joined[own] < joined[f"_latest_{theirs}"]).fill_null(False)
-        for own, theirs in reference.dates
-    ]
-    return engine.to_arrow(joined.filter(ibis.or_(*doubts)).select(*rows.column_names))
+    with engine.holding(rows) as held:
+        table = held.filter(~held[IS_DELETED] & held[reference.column].notnull())
+        wanted = table.select(_key=table[reference.column]).distinct()
+        found = target.semi_join(wanted, target[reference.key] == wanted["_key"])
+        latest = {f"_latest_{theirs}": found[theirs].max() for _, theirs in reference.dates}
+        known = found.group_by(_known_key=found[reference.key]).aggregate(
+            _first_known=found[KNOWN_AT].min(), **latest
+        )
+        joined = table.left_join(known, table[reference.column] == known["_known_key"])
+        doubts = [joined["_first_known"].isnull(), joined["_first_known"] >= joined[last_known]]
+        doubts += [
+            (joined[own] < joined[f"_latest_{theirs}"]).fill_null(False)
+            for own, theirs in reference.dates
+        ]
+        return engine.to_arrow(joined.filter(ibis.or_(*doubts)).select(*rows.column_names))
 
 
 def keep_in_doubt(

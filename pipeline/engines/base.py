@@ -1,6 +1,7 @@
 """What the pipeline asks of an engine."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +17,11 @@ class Engine(Protocol):
     """Turns files and Arrow tables into Ibis tables, and Ibis expressions into Arrow tables."""
 
     def table(self, rows: pa.Table) -> ir.Table:
-        """An Ibis table over rows in memory."""
+        """An Ibis table over rows in memory, which stay there for as long as the engine lives."""
+        ...
+
+    def holding(self, rows: pa.Table) -> AbstractContextManager[ir.Table]:
+        """An Ibis table over rows in memory, which the engine lets go of when the block ends."""
         ...
 
     def read_parquet(self, files: Sequence[Path], schema: pa.Schema) -> ir.Table:

@@ -1,7 +1,7 @@
 """DuckDB, the engine of one machine."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import duckdb
@@ -48,8 +48,18 @@ class DuckDBEngine:
             self._connection.con.execute("SET memory_limit = ?", [MEMORY])
 
     def table(self, rows: pa.Table) -> ir.Table:
-        """An Ibis table over rows in memory."""
+        """An Ibis table over rows in memory, which stay there for as long as the engine lives."""
         return ibis.memtable(rows)
+
+    @contextmanager
+    def holding(self, rows: pa.Table) -> Iterator[ir.Table]:
+        """An Ibis table over rows in memory, which the engine lets go of when the block ends."""
+        table = ibis.memtable(rows)
+        try:
+            yield table
+        finally:
+            # Ibis itself keeps them until the interpreter ends.
+            self._connection.con.unregister(table.op().name)
 
     def read_parquet(self, files: Sequence[Path], schema: pa.Schema) -> ir.Table:
         """An Ibis table over Parquet files that all have ``schema``; of no rows without files."""

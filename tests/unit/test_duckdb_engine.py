@@ -1,5 +1,6 @@
 """What the engine reads, where it lets rows wait, and what it says where there is no room."""
 
+import gc
 import os
 import signal
 import stat
@@ -120,3 +121,17 @@ def test_ctrl_c_is_ctrl_c_in_a_sort(tmp_path: Path) -> None:
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         sort()
+
+
+def test_rows_that_are_held_are_let_go_of() -> None:
+    engine = DuckDBEngine(1)
+
+    def few() -> int:
+        rows = pa.table({"number": range(1_000_000)})
+        with engine.holding(rows) as held:
+            return len(engine.to_arrow(held.filter(held.number < 5)))
+
+    before = pa.total_allocated_bytes()
+    assert [few() for _ in range(4)] == [5] * 4
+    gc.collect()
+    assert pa.total_allocated_bytes() - before < 8_000_000
