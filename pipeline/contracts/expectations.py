@@ -282,10 +282,9 @@ def import_quietly() -> None:
     """The first import of Great Expectations: it takes seconds and logs hundreds of lines."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
-    # Imported for what they set up.
-    import great_expectations.expectations  # noqa: F401
+    import great_expectations.expectations  # noqa: F401 - it registers the expectations
 
-    import pipeline.contracts.pandas_source  # noqa: F401
+    import pipeline.contracts.pandas_source  # noqa: F401 - it registers the lake's data source
 
     # Some of its modules set a level of their own as they are imported.
     for name in logging.Logger.manager.loggerDict:

@@ -207,8 +207,8 @@ class _Judge:
         """Landed rows in the contract's columns, which may be fewer by now, or of wider types."""
         contract = self.contract
         missing = [name for name in contract.column_names if name not in rows.column_names]
+        folder = self.lake.folder(LANDED, contract.table)
         if missing:
-            folder = self.lake.folder(LANDED, contract.table)
             raise RisklineError(
                 f"table {contract.table}: rows landed under an earlier contract lack the column "
                 f"{', '.join(missing)}; move {folder} away, and the next pull lands all of it again"
@@ -217,7 +217,6 @@ class _Judge:
             return rows.select(contract.column_names).cast(contract.arrow_schema)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             # From None: the words may quote a value.
-            folder = self.lake.folder(LANDED, contract.table)
             raise RisklineError(
                 f"table {contract.table}: rows landed under an earlier contract do not fit the "
                 f"types of this one; move {folder} away, and the next pull lands all of it again"

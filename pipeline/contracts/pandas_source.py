@@ -44,5 +44,6 @@ class LakeDatasource(PandasDatasource):
     asset_types: ClassVar[list[type]] = [DataFrameAsset]
     execution_engine_override: ClassVar[type] = FilterOnceEngine
 
-    # Its data sources are told apart by this name, which each class must have of its own.
+    # Great Expectations tells its data sources apart by this name, which each class must have of
+    # its own; its parent's type allows that parent's name alone.
     type: Literal["lake"] = "lake"  # type: ignore[assignment]

@@ -50,8 +50,7 @@ def selection(table: str, queries: Path | None, condition: str) -> str:
     """
     inner = query_text(table, queries)
     if inner is None:
-        # A table without a query file bears a contract's name.
-        inner = f'SELECT * FROM "{table}"'  # noqa: S608
+        inner = f'SELECT * FROM "{table}"'  # noqa: S608 - a contract's name
     first, last = (f"TIMESTAMPTZ '{day} 00:00:00+00'" for day in (FIRST_DAY, LAST_DAY))
     undated = f"known_at IS NULL OR known_at < {first} OR known_at > {last}"
     # The line break keeps a query's closing comment from swallowing the bracket.
