@@ -30,9 +30,11 @@ lint: setup
 bench: setup
 	$(VENV)/bin/python -m pytest -s tests/benchmarks/bench_*.py
 
-# The page data_contracts/README.md, from the contracts.
+# The pages data_contracts/README.md, from the contracts, and pipeline/features/README.md, from the
+# declarations, with data_contracts/lake/.
 dictionary: setup
 	$(VENV)/bin/python -m pipeline.contracts.dictionary
+	$(VENV)/bin/python -m pipeline.features.dictionary
 
 airflow: setup
 	$(VENV)/bin/riskline airflow

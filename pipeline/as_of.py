@@ -1,8 +1,8 @@
 """The tables as the bank knew them at the close of a day: the only reader of known_at."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import ibis
@@ -14,6 +14,31 @@ from pipeline.contracts.judged import valid_rows
 from pipeline.engines.base import Engine
 from pipeline.lake import LANDED, Lake
 
+SECONDS_A_DAY = 86_400
+
+
+@dataclass(frozen=True)
+class AsOf:
+    """A day, and the moment at its end from which on nothing is known."""
+
+    date: date
+    close: datetime
+
+    @property
+    def today(self) -> ir.DateScalar:
+        """The day, to compare dates with."""
+        return ibis.literal(self.date)
+
+    def days_since(self, dates: ir.DateValue) -> ir.IntegerValue:
+        """Whole days from dates to the day, negative where they lie later."""
+        return self.today.delta(dates, unit="day")
+
+    def days_since_instant(self, instants: ir.TimestampValue) -> ir.IntegerValue:
+        """Whole days from instants to the close: 0 for the day's last 24 hours."""
+        # Some engines give the parts of a second too; the day ends with a whole one.
+        seconds = ibis.literal(int(self.close.timestamp())) - instants.epoch_seconds()
+        return (seconds / SECONDS_A_DAY).ceil().cast("int64") - 1
+
 
 @dataclass(frozen=True)
 class Known:
@@ -23,13 +48,54 @@ class Known:
     among ``present``.
     """
 
-    as_of: date
-    tables: Mapping[str, ir.Table]
+    at: AsOf
+    versions: Mapping[str, ir.Table]
+    """Every table's versions; those of later days are told apart here, if they are there."""
+    contracts: Mapping[str, Contract]
     present: frozenset[str]
 
     def __getitem__(self, table: str) -> ir.Table:
         """One table by its name."""
-        return self.tables[table]
+        return latest_versions(self.versions[table], self.contracts[table], self.at)
+
+    def where(self, table: str, condition: Callable[[ir.Table], ir.BooleanValue]) -> ir.Table:
+        """The rows of a table for which a condition holds, without ranking the others' versions."""
+        rows, contract = self.versions[table], self.contracts[table]
+        # A row that the condition once held for may have changed since: all its versions count.
+        candidates = rows.filter(condition(rows)).select(*contract.entity_key).distinct()
+        kept = rows.semi_join(candidates, list(contract.entity_key))
+        known = latest_versions(kept, contract, self.at)
+        return known.filter(condition(known))
+
+    def history(self, table: str) -> ir.Table:
+        """Every version of a table's rows known by the close, withdrawals left out.
+
+        Beside the table's columns they have days_known: for how long the bank has known each.
+        """
+        rows = self.versions[table]
+        rows = rows.filter((rows[KNOWN_AT] < self.at.close) & ~rows[IS_DELETED])
+        days_known = self.at.days_since_instant(rows[KNOWN_AT])
+        return rows.mutate(days_known=days_known).drop(KNOWN_AT, IS_DELETED)
+
+    def since(self, table: str, moment: str, days: int) -> ir.Table:
+        """The rows of a table that happened in so many days up to the as-of date.
+
+        Args:
+            table: its name.
+            moment: the column that says when, an instant. The contract rules that no row is known
+                before it: what was known before those days is of an earlier moment, and no newer
+                version of anything known in them.
+            days: how many there are before the as-of date.
+
+        Raises:
+            ValueError: the contract does not rule so.
+        """
+        contract, rows = self.contracts[table], self.versions[table]
+        if not contract.is_known_after(moment):
+            raise ValueError(f"the contract of {table} lets rows be known before {moment}")
+        first = self.at.close - timedelta(days=days + 1)
+        known = latest_versions(rows.filter(rows[KNOWN_AT] >= first), contract, self.at)
+        return known.filter(self.at.days_since_instant(known[moment]).between(0, days))
 
 
 def known_at_close(
@@ -45,49 +111,20 @@ def known_at_close(
     known may still lie in the future: an instalment's due date is known years ahead.
     """
     present = {name for name in contracts if any(True for _ in lake.marks(LANDED, name))}
-    close = ibis.literal(close_of(as_of, timezone))
-    return Known(as_of, _OnDemand(contracts, lake, engine, as_of, close), frozenset(present))
+    at = AsOf(as_of, close_of(as_of, timezone))
+    versions = {name: valid_rows(contracts[name], lake, engine, as_of) for name in contracts}
+    return Known(at, versions, contracts, frozenset(present))
 
 
-class _OnDemand(Mapping[str, ir.Table]):
-    """Tables as of the close of a day, each seen when it is first asked for: some are large."""
-
-    def __init__(
-        self,
-        contracts: Mapping[str, Contract],
-        lake: Lake,
-        engine: Engine,
-        as_of: date,
-        close: ir.TimestampScalar,
-    ) -> None:
-        self._contracts, self._lake, self._engine = contracts, lake, engine
-        self._as_of, self._close = as_of, close
-        self._seen: dict[str, ir.Table] = {}
-
-    def __getitem__(self, table: str) -> ir.Table:
-        if table not in self._seen:
-            contract = self._contracts[table]
-            rows = valid_rows(contract, self._lake, self._engine, self._as_of)
-            versions = latest_versions(rows, contract, self._close)
-            self._seen[table] = self._engine.cached(versions)
-        return self._seen[table]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._contracts)
-
-    def __len__(self) -> int:
-        return len(self._contracts)
-
-
-def latest_versions(rows: ir.Table, contract: Contract, close: ir.TimestampScalar) -> ir.Table:
-    """The last version of each entity known before ``close``, unless it withdraws the row.
+def latest_versions(rows: ir.Table, contract: Contract, at: AsOf) -> ir.Table:
+    """The last version of each entity known by the close, unless it withdraws the row.
 
     Args:
         rows: versions; no two share the contract's key, so their order by known_at is total.
         contract: whose key tells the entity.
-        close: the first moment that is no longer known.
+        at: the day.
     """
-    known = rows.filter(rows[KNOWN_AT] < close)
+    known = rows.filter(rows[KNOWN_AT] < at.close)
     window = ibis.window(group_by=list(contract.entity_key), order_by=known[KNOWN_AT].desc())
     ranked = known.mutate(_rank=ibis.row_number().over(window))
     return ranked.filter((ranked["_rank"] == 0) & ~ranked[IS_DELETED]).drop(

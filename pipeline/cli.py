@@ -11,6 +11,8 @@ from pipeline.errors import RisklineError, of_the_machine
 from pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from rich.console import Console
 
 app = typer.Typer(
@@ -168,6 +170,40 @@ def quarantine(
 
 
 @app.command()
+def features(
+    as_of: AsOf,
+    customer: Annotated[str, typer.Option(help="The customer's number.", metavar="ID")],
+    rows: Annotated[int, typer.Option(min=0, help="Rows to show of each table, the last.")] = 5,
+    personal: Annotated[
+        bool, typer.Option("--personal", help="Show personal columns too.")
+    ] = False,
+) -> None:
+    """Show a customer's features by dimension, and the rows that they came from."""
+    settings = load_settings()
+    day = _business_date(as_of, settings)
+    from pipeline import nightly
+    from pipeline.features.registry import FEATURES, names_by_dimension
+
+    view = nightly.customer_view(settings, day, customer)
+    hidden = {} if personal else nightly.personal_columns(settings)
+    for dimension, names in names_by_dimension().items():
+        shown = [
+            (name, _figure(view.values[name]), FEATURES[name].unit.value,
+             FEATURES[name].description, ", ".join(FEATURES[name].sources))
+            for name in names
+        ]  # fmt: skip
+        _print_table([dimension, "value", "unit", "what it says", "from"], shown)
+    for table, found in view.rows.items():
+        columns = [name for name in found.column_names if name not in hidden.get(table, ())]
+        last = found.slice(max(len(found) - rows, 0)).select(columns).to_pylist()
+        _console().print(f"{table}: {len(found)} rows as known on {day}", soft_wrap=True)
+        if last:
+            _print_table(columns, [tuple(row.values()) for row in last])
+    if hidden:
+        _console().print("personal columns are left out; --personal shows them", soft_wrap=True)
+
+
+@app.command()
 def status() -> None:
     """Show the nights that are published, and the model in use."""
     from models import registry
@@ -235,6 +271,13 @@ def _reader_url(settings: Settings) -> str:
     return ensure_running(settings.home).url("warehouse", "risk_reader")
 
 
+def _figure(value: float | None) -> str:
+    """A number as people write it: no decimals where there are none, else four digits or more."""
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value == round(value) or abs(value) >= 10_000 else f"{value:.4g}"
+
+
 def _console() -> "Console":
     from rich.console import Console
 
@@ -242,7 +285,7 @@ def _console() -> "Console":
     return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
 
 
-def _print_table(names: list[str], rows: list[tuple[object, ...]]) -> None:
+def _print_table(names: "Sequence[str]", rows: "Iterable[Sequence[object]]") -> None:
     from rich.markup import escape
     from rich.table import Table
     from rich.text import Text

@@ -38,7 +38,7 @@ from pipeline.decisions.warnings import warning_list
 from pipeline.engines.base import Engine
 from pipeline.engines.duckdb import DuckDBEngine
 from pipeline.errors import RisklineError
-from pipeline.features.build import CUSTOMER_ID, SEGMENT
+from pipeline.features.build import CUSTOMER_ID, SEGMENT, Frames
 from pipeline.features.cohorts import (
     FEATURES,
     build_partition,
@@ -46,6 +46,8 @@ from pipeline.features.cohorts import (
     partition_name,
     read_or_build,
 )
+from pipeline.features.customer_view import CustomerView, view_customer
+from pipeline.features.frames.instalments import instalments
 from pipeline.features.outcome import IS_DEFAULT, outcomes
 from pipeline.features.registry import FEATURES as DECLARED
 from pipeline.features.registry import monotone_by_name, names_by_dimension
@@ -442,6 +444,7 @@ def cohorts(settings: Settings, as_of: date, policy: Policy) -> list[Cohort]:
     first_known = min(rooms.lake.days(LANDED, "customers"), default=as_of)
     matured = (day for day in month_ends_until(as_of) if definition.horizon_end(day) <= as_of)
     known_now = known_at_close(rooms.contracts, rooms.lake, rooms.engine, as_of, settings.timezone)
+    frames_now = Frames(known_now, rooms.engine, often=[instalments])
     found: list[Cohort] = []
     for day in takewhile(lambda day: day >= first_known, matured):
         if len(found) == policy.training_cohorts:
@@ -450,12 +453,40 @@ def cohorts(settings: Settings, as_of: date, policy: Policy) -> list[Cohort]:
         engine = Rooms(settings).engine
         rows = read_or_build(rooms.contracts, rooms.lake, engine, day, settings.timezone)
         features = rows.to_pandas().set_index(CUSTOMER_ID)
-        came_true = outcomes(day, known_now, definition, rooms.engine).to_pandas()
+        came_true = outcomes(day, frames_now, definition, rooms.engine).to_pandas()
         is_default = came_true.set_index(CUSTOMER_ID)[IS_DEFAULT]
         kept = features.index.intersection(is_default.index)
         if len(kept):
             found.append(Cohort(day, features.loc[kept], is_default.loc[kept]))
     return found
+
+
+def customer_view(settings: Settings, as_of: date, customer_id: str) -> CustomerView:
+    """One customer's features as of a day, and the rows that they came from.
+
+    The day's features are built first where they are not kept.
+
+    Raises:
+        RisklineError: the lake does not reach the day, or no such customer is known then.
+    """
+    rooms = Rooms(settings)
+    reached = max(rooms.lake.marks(LANDED, "customers"), default=None)
+    if reached is None or reached < as_of:
+        raise RisklineError(
+            f"the lake does not reach {as_of}{f', only {reached}' if reached else ''}; run: "
+            f"riskline run --as-of {as_of}"
+        )
+    features = read_or_build(rooms.contracts, rooms.lake, rooms.engine, as_of, settings.timezone)
+    known = known_at_close(rooms.contracts, rooms.lake, rooms.engine, as_of, settings.timezone)
+    return view_customer(features, known, customer_id, rooms.engine)
+
+
+def personal_columns(settings: Settings) -> Mapping[str, frozenset[str]]:
+    """The columns of each source table that are personal."""
+    return {
+        name: frozenset(column.name for column in contract.columns if column.is_personal)
+        for name, contract in Rooms(settings).contracts.items()
+    }
 
 
 def quarantined(settings: Settings, as_of: date) -> dict[str, pa.Table]:

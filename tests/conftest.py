@@ -9,6 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from pipeline.engines.base import Engine
 from pipeline.warehouse.server import Server, ensure_running, stop
 
 # The same examples in every run: a failure is there again when somebody looks at it. Without a
@@ -55,3 +56,24 @@ def module_home() -> Iterator[Path]:
     """A RISK_HOME that the tests of one module share."""
     with _temporary_home() as home:
         yield home
+
+
+SMALL = {
+    "spark.driver.memory": "1g",
+    # To think of better ways, and to compile them, takes Spark longer than a few rows do.
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.shuffle.partitions": "1",
+}
+
+
+@pytest.fixture(scope="session")
+def spark_engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """One session of Spark, set up for small tables, where there is a Java to run it."""
+    # Spark's import takes a second that most tests need not wait.
+    from pipeline.engines.spark import JAVA, SparkEngine, java_version
+
+    if (java_version() or 0) < JAVA:
+        pytest.skip("no Java runtime")
+    return SparkEngine(tmp_path_factory.mktemp("spark"), "local[1]", SMALL)

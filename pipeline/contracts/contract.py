@@ -7,7 +7,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from pipeline.contracts.rules import Rule, plain
+from pipeline.contracts.rules import NotBefore, Rule, UnlessWithdrawn, plain
 
 KNOWN_AT = "known_at"
 IS_DELETED = "is_deleted"
@@ -162,6 +162,14 @@ class Contract:
     def column_names(self) -> tuple[str, ...]:
         """Names of the columns in the contract's order."""
         return tuple(column.name for column in self.columns)
+
+    def is_known_after(self, moment: str) -> bool:
+        """Whether a rule demands that no row is known before the moment in one of its columns."""
+        rules = (rule.rule if isinstance(rule, UnlessWithdrawn) else rule for rule in self.rules)
+        return any(
+            isinstance(rule, NotBefore) and (rule.column, rule.other) == (KNOWN_AT, moment)
+            for rule in rules
+        )
 
     @property
     def is_versioned(self) -> bool:

@@ -94,6 +94,15 @@ def valid_rows(contract: Contract, lake: Lake, engine: Engine, as_of: date) -> i
     return engine.read_parquet(files, contract.arrow_schema)
 
 
+def judged_stamps(contract: Contract, lake: Lake, as_of: date) -> list[tuple[date, int]]:
+    """The days of valid rows up to the as-of date, and when each was last replaced."""
+    name = judged_name(contract)
+    stamps = lake.stamps(VALID, name)
+    landed = set(_landed_days(contract, lake, as_of))
+    days = [day for day in lake.days(VALID, name) if day in landed]
+    return [(day, stamps[file_name(day)]) for day in days]
+
+
 def quarantined_keys(contract: Contract, lake: Lake, engine: Engine, as_of: date) -> pa.Table:
     """Key and ``reasons`` of the quarantined rows; nothing else, for it may be personal.
 

@@ -112,12 +112,21 @@ def load_contract(file: Path) -> Contract:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RisklineError(f"contract {file.name} cannot be read: {error}") from error
-    return _read(text, file.name)
+    return read_contract(text, file.name)
 
 
 # Every stage of a night asks for the contracts, and to hold one to the standard takes a while.
 @lru_cache(maxsize=128)
-def _read(text: str, name: str) -> Contract:
+def read_contract(text: str, name: str) -> Contract:
+    """One contract from its text.
+
+    Args:
+        text: YAML of the standard.
+        name: of its file, for what is said where it is none.
+
+    Raises:
+        RisklineError: as of ``load_contract``, but for the file.
+    """
     place = f"contract {name}"
     odcs = read_standard(text, place)
     return _contract(odcs, place, hashlib.sha256(text.encode()).hexdigest())

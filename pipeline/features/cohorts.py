@@ -12,8 +12,12 @@ import pyarrow as pa
 
 from pipeline.as_of import known_at_close
 from pipeline.contracts.contract import Contract
+from pipeline.contracts.judged import judged_stamps
+from pipeline.contracts.quarantine import REASONS, split
 from pipeline.engines.base import Engine
+from pipeline.errors import RisklineError
 from pipeline.features.build import build_features
+from pipeline.features.contract import features_contract
 from pipeline.lake import Lake
 
 FEATURES = "features"
@@ -24,7 +28,7 @@ def _code_hash() -> str:
     """A hash of the code that computes features: with other code, partitions are built anew."""
     digest = hashlib.sha256()
     here = Path(__file__).resolve().parent
-    for file in [*sorted(here.glob("*.py")), here.parent / "as_of.py"]:
+    for file in [*sorted(here.rglob("*.py")), here.parent / "as_of.py"]:
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
@@ -44,10 +48,26 @@ def build_partition(
     as_of: date,
     timezone: ZoneInfo,
 ) -> pa.Table:
-    """Build the features of a day and keep them, in place of what was kept of that day."""
+    """Build the features of a day and keep them, in place of what was kept of that day.
+
+    Raises:
+        RisklineError: a row breaks the contract of the features; what was kept stays.
+    """
+    # Looked at before the rows are: what lands meanwhile makes the partition one to build again.
+    rows_seen = _rows_seen(contracts, lake, as_of)
     known = known_at_close(contracts, lake, engine, as_of, timezone)
     rows = build_features(known, engine)
-    lake.write(FEATURES, partition_name(contracts, timezone), as_of, rows)
+    broken = split(rows, features_contract(), engine).quarantined
+    if len(broken):
+        reason = broken.column(REASONS)[0].as_py()[0]
+        raise RisklineError(
+            f"the features of {len(broken)} of {len(rows)} customers on {as_of} break their "
+            f"contract, the first because {reason}; look for rows of the customer that are out of "
+            "all proportion, and let the contract of their table say so"
+        )
+    name = partition_name(contracts, timezone)
+    lake.write(FEATURES, name, as_of, rows)
+    lake.mark(FEATURES, name, as_of, made_by=rows_seen)
     return rows
 
 
@@ -58,11 +78,25 @@ def read_or_build(
     as_of: date,
     timezone: ZoneInfo,
 ) -> pa.Table:
-    """The features of a day as kept, built first where they are not."""
+    """The features of a day as kept, built first where they are not.
+
+    Where rows that were known by then have landed or were corrected since, they are built again.
+    """
     name = partition_name(contracts, timezone)
-    if lake.exists(FEATURES, name, as_of):
+    # The mark comes after the partition: one without the other is of a build that was cut off.
+    is_kept = lake.exists(FEATURES, name, as_of) and as_of in lake.marks(FEATURES, name)
+    if is_kept and lake.made_by(FEATURES, name, as_of) == _rows_seen(contracts, lake, as_of):
         return lake.read(FEATURES, name, as_of)
     return build_partition(contracts, lake, engine, as_of, timezone)
+
+
+def _rows_seen(contracts: Mapping[str, Contract], lake: Lake, as_of: date) -> str:
+    """A hash of which partitions of valid rows there are up to a day, and since when."""
+    digest = hashlib.sha256()
+    for name, contract in contracts.items():
+        stamps = judged_stamps(contract, lake, as_of)
+        digest.update(f"{name} {stamps}\n".encode())
+    return digest.hexdigest()
 
 
 def month_ends_until(last: date) -> Iterator[date]:

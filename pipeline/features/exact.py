@@ -19,6 +19,24 @@ def money(amount: ir.FloatingValue) -> ir.DecimalValue:
     return amount.cast(MONEY)
 
 
+def quotient(above: ir.NumericValue, below: ir.NumericValue) -> ir.FloatingValue:
+    """One number over another; null where the lower one is 0.
+
+    Engines round the quotient of two decimals each in its own way, so both become floats first.
+    """
+    return above.cast("float64") / below.cast("float64").nullif(0)
+
+
+def mean(values: ir.NumericColumn, where: ir.BooleanValue) -> ir.FloatingScalar:
+    """The mean of whole numbers or decimals, not rounded to decimals; null where there are none.
+
+    Args:
+        values: integers or decimals.
+        where: which rows count.
+    """
+    return quotient(values.sum(where=where), values.count(where=where))
+
+
 def spread(values: ir.NumericColumn, where: ir.BooleanValue) -> ir.FloatingScalar:
     """Sample standard deviation; null for fewer than two values.
 

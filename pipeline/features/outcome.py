@@ -6,13 +6,11 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 import ibis
-import ibis.expr.types as ir
 import pyarrow as pa
 
-from pipeline.as_of import Known
 from pipeline.engines.base import Engine
-from pipeline.features.build import CUSTOMER_ID
-from pipeline.features.frames import instalment_states
+from pipeline.features.build import CUSTOMER_ID, Frames
+from pipeline.features.frames.instalments import instalments
 
 IS_DEFAULT = "is_default"
 
@@ -43,7 +41,7 @@ class DefaultDefinition:
         return date(year, month + 1, last if is_month_end else min(as_of.day, last))
 
 
-def outcomes(then: date, known: Known, definition: DefaultDefinition, engine: Engine) -> pa.Table:
+def outcomes(then: date, frames: Frames, definition: DefaultDefinition, engine: Engine) -> pa.Table:
     """Who defaulted between an as-of date and the end of its horizon.
 
     A customer defaults on the day on which an instalment has been unpaid for the definition's
@@ -52,20 +50,21 @@ def outcomes(then: date, known: Known, definition: DefaultDefinition, engine: En
 
     Args:
         then: the as-of date that the features were built for.
-        known: the tables as known at the end of the horizon or later, never earlier.
+        frames: of the end of the horizon or a later day, never an earlier one.
         definition: of default and horizon.
-        engine: where the tables live.
+        engine: where the frames live.
 
     Returns:
         customer_id and is_default, in the order of customer_id.
 
     Raises:
-        ValueError: the horizon is not over at ``known.as_of``.
+        ValueError: the horizon is not over at the day of the frames.
     """
     end = definition.horizon_end(then)
-    if end > known.as_of:
-        raise ValueError(f"the horizon of {then} ends on {end}, after {known.as_of}")
-    rows = _instalments(known)
+    known_on = frames.known.at.date
+    if end > known_on:
+        raise ValueError(f"the horizon of {then} ends on {end}, after {known_on}")
+    rows = frames.rows(instalments)
     first, last = ibis.literal(then), ibis.literal(end)
     settled = rows.settled_date.fill_null(ibis.date(9999, 12, 31))
     default_date = rows.due_date + ibis.interval(days=definition.days_past_due)
@@ -82,9 +81,3 @@ def outcomes(then: date, known: Known, definition: DefaultDefinition, engine: En
     )
     kept = customers.filter(customers.is_due & ~customers.is_in_default)
     return engine.to_arrow(kept.select(CUSTOMER_ID, IS_DEFAULT).order_by(CUSTOMER_ID))
-
-
-def _instalments(known: Known) -> ir.Table:
-    paid = known["repayments"].select("loan_id", "instalment_no", "paid_date")
-    states = instalment_states(known).join(paid, ["loan_id", "instalment_no"])
-    return states.mutate(settled_date=states.is_paid.ifelse(states.paid_date, ibis.null("date")))

@@ -5,14 +5,13 @@ from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import ibis
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.as_of import Known, latest_versions
+from pipeline.as_of import AsOf, Known
 from pipeline.business_day import close_of
 from pipeline.contracts.odcs import load_contracts
 from pipeline.engines.duckdb import DuckDBEngine
@@ -75,12 +74,12 @@ def test_nothing_that_comes_out_is_infinite_or_not_a_number(built: pa.Table) -> 
 
 def _build(files: Files, threads: int) -> pa.Table:
     engine = DuckDBEngine(threads)
-    close = ibis.literal(close_of(AS_OF, ZoneInfo("UTC")))
-    tables = {}
-    for name, contract in CONTRACTS.items():
-        rows = engine.read_parquet(files[name], contract.arrow_schema)
-        tables[name] = engine.cached(latest_versions(rows, contract, close))
-    return build_features(Known(AS_OF, tables, frozenset(tables)), engine)
+    at = AsOf(AS_OF, close_of(AS_OF, ZoneInfo("UTC")))
+    versions = {
+        name: engine.read_parquet(files[name], contract.arrow_schema)
+        for name, contract in CONTRACTS.items()
+    }
+    return build_features(Known(at, versions, CONTRACTS, frozenset(CONTRACTS)), engine)
 
 
 def _differing(one: pa.Table, other: pa.Table) -> list[str]:

@@ -21,7 +21,11 @@ UNSAID: Mapping[str, Row] = {
     "repayments": {"due_amount": 100.0},
     "financials": {},
     "relationships": {"relation": "guarantor"},
+    "transactions": {"amount": -1.0},
+    "interactions": {"kind": "call"},
 }
+
+NUMBERED: Mapping[str, str] = {"transactions": "transaction_id", "interactions": "interaction_id"}
 
 
 def parse(text: str) -> list[dict[str, str]]:
@@ -42,10 +46,13 @@ def typed(cells: Mapping[str, str], schema: pa.Schema) -> Row:
 def rows_of(table: str, text: str, schema: pa.Schema) -> list[Row]:
     """The rows of a table, with what it leaves unsaid.
 
-    Instalments are numbered in the order of their lines, and a payment of which no amount is
-    drawn paid all that was due.
+    Instalments, bookings and contacts are numbered in the order of their lines, and a payment of
+    which no amount is drawn paid all that was due.
     """
-    rows = [UNSAID[table] | typed(cells, schema) for cells in parse(text)]
+    rows = [UNSAID.get(table, {}) | typed(cells, schema) for cells in parse(text)]
+    if table in NUMBERED:
+        for number, row in enumerate(rows, start=1):
+            row.setdefault(NUMBERED[table], str(number))
     if table == "repayments":
         numbers = count(1)
         for row in rows:

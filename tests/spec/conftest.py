@@ -1,20 +1,24 @@
 """What the spec tests of features and outcomes share: from drawn tables to what was known."""
 
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
 
-import pyarrow as pa
+import ibis.expr.types as ir
 import pytest
 
-from pipeline.as_of import Known
+from pipeline.as_of import AsOf, Known
+from pipeline.business_day import close_of
 from pipeline.contracts.contract import IS_DELETED, KNOWN_AT, Contract
 from pipeline.contracts.odcs import load_contracts
 from pipeline.engines.base import Engine
 from pipeline.engines.duckdb import DuckDBEngine
-from pipeline.features.build import build_features
+from pipeline.features.build import Frames
+from pipeline.features.registry import FEATURES
 from pipeline.settings import REPOSITORY
 from tests.spec.ascii_tables import Row, rows_of, to_arrow
 
+UTC_ZONE = ZoneInfo("UTC")
 AS_OF = date(2024, 6, 30)
 """The as-of date of a spec that names no other: 91 days after 2024-03-31, 365 after 2023-07-01."""
 
@@ -27,13 +31,25 @@ def contracts() -> Mapping[str, Contract]:
     return load_contracts(REPOSITORY / "data_contracts" / "sources")
 
 
-@pytest.fixture(scope="session")
-def engine() -> Engine:
+@pytest.fixture(scope="session", params=["duckdb", "spark"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    if request.param == "spark":
+        spark: Engine = request.getfixturevalue("spark_engine")
+        return spark
     return DuckDBEngine(threads=1)
 
 
 @pytest.fixture(scope="session")
-def known_from(contracts: Mapping[str, Contract], engine: Engine) -> KnownFrom:
+def empty(contracts: Mapping[str, Contract], engine: Engine) -> Mapping[str, ir.Table]:
+    """The tables of a source that lacks them all."""
+    schemas = {name: contract.arrow_schema for name, contract in contracts.items()}
+    return {name: engine.table(schema.empty_table()) for name, schema in schemas.items()}
+
+
+@pytest.fixture(scope="session")
+def known_from(
+    contracts: Mapping[str, Contract], engine: Engine, empty: Mapping[str, ir.Table]
+) -> KnownFrom:
     """Drawn tables as what was known; a table that is not drawn is one that the source lacks.
 
     Loans that are not drawn are those of the instalments: A1 is a loan of customer A. Customers
@@ -41,10 +57,9 @@ def known_from(contracts: Mapping[str, Contract], engine: Engine) -> KnownFrom:
     """
 
     def known_from(as_of: date, also: tuple[str, ...] = (), /, **drawn: str) -> Known:
-        schemas = {
-            name: pa.schema(f for f in c.arrow_schema if f.name not in {KNOWN_AT, IS_DELETED})
-            for name, c in contracts.items()
-        }
+        schemas = {name: contract.arrow_schema for name, contract in contracts.items()}
+        at = AsOf(as_of, close_of(as_of, UTC_ZONE))
+        just_in_time = {KNOWN_AT: at.close - timedelta(microseconds=1), IS_DELETED: False}
         rows = {name: rows_of(name, text, schemas[name]) for name, text in drawn.items()}
         if "loans" not in rows:
             ids = sorted({row["loan_id"] for row in rows.get("repayments", [])})
@@ -57,11 +72,11 @@ def known_from(contracts: Mapping[str, Contract], engine: Engine) -> KnownFrom:
             rows["customers"] = [
                 {"customer_id": i, "segment": "consumer"} for i in _customers(rows, also)
             ]
-        tables = {
-            name: engine.table(to_arrow(rows.get(name, []), schema))
-            for name, schema in schemas.items()
+        versions = {
+            name: engine.table(to_arrow([just_in_time | row for row in part], schemas[name]))
+            for name, part in rows.items()
         }
-        return Known(as_of, tables, frozenset(rows))
+        return Known(at, {**empty, **versions}, contracts, frozenset(rows))
 
     return known_from
 
@@ -70,15 +85,21 @@ def known_from(contracts: Mapping[str, Contract], engine: Engine) -> KnownFrom:
 def spec(known_from: KnownFrom, engine: Engine) -> Spec:
     """Draw tables, and say what one feature is for each customer; None is null."""
 
+    known: dict[object, Frames] = {}
     built: dict[object, dict[str, Row]] = {}
 
     def spec(
         feature: str, expected: Mapping[str, float | None], as_of: date = AS_OF, **drawn: str
     ) -> None:
-        # Specs of several features share their tables, and all features are built at once.
-        key = (as_of, *sorted(expected), *sorted(drawn.items()))
+        # Specs of several features share their tables, and with them the frames built of them.
+        tables = (as_of, *sorted(expected), *sorted(drawn.items()))
+        if tables not in known:
+            frames = Frames(known_from(as_of, tuple(expected), **drawn), engine, FEATURES.values())
+            known[tables] = frames
+        key = (FEATURES[feature].frame, tables)
         if key not in built:
-            rows = build_features(known_from(as_of, tuple(expected), **drawn), engine).to_pylist()
+            wanted = tuple(f for f in FEATURES.values() if f.frame is FEATURES[feature].frame)
+            rows = engine.to_arrow(known[tables].values(wanted)).to_pylist()
             built[key] = {row["customer_id"]: row for row in rows}
         found = {name: built[key][name][feature] for name in expected}
         nulls = {name for name, value in expected.items() if value is None}

@@ -291,5 +291,85 @@ def test_a_table_that_the_source_lacks_is_empty_and_not_present(bank: Bank) -> N
 
 def test_nobody_but_as_of_sees_known_at(bank: Bank) -> None:
     known = bank.knows(date(2024, 1, 1))
-    for table in known.tables.values():
-        assert not {"known_at", "is_deleted"} & set(table.columns)
+    for name in bank.contracts:
+        for rows in (known[name], known.history(name), known.where(name, lambda rows: True)):
+            assert not {"known_at", "is_deleted"} & set(rows.columns)
+
+
+BOOKINGS = """
+    transaction_id | customer_id | posted_at                 | amount | known_at                  | is_deleted
+    ---------------+-------------+---------------------------+--------+---------------------------+-----------
+    early          | A           | 2024-03-20T23:59:59+00:00 | 1      | 2024-03-21T00:00:00+00:00 | no
+    first          | A           | 2024-03-21T00:00:00+00:00 | 1      | 2024-03-21T00:00:00+00:00 | no
+    last           | A           | 2024-03-31T23:59:59+00:00 | 1      | 2024-03-31T23:59:59+00:00 | no
+    corrected      | A           | 2024-03-25T09:00:00+00:00 | 1      | 2024-03-25T09:00:00+00:00 | no
+    corrected      | A           | 2024-03-25T09:00:00+00:00 | 2      | 2024-03-28T09:00:00+00:00 | no
+    corrected      | A           | 2024-03-25T09:00:00+00:00 | 3      | 2024-04-01T00:00:00+00:00 | no
+    withdrawn      | A           | 2024-03-25T09:00:00+00:00 | 1      | 2024-03-25T09:00:00+00:00 | no
+    withdrawn      | A           | 2024-03-25T09:00:00+00:00 | 1      | 2024-03-28T09:00:00+00:00 | yes
+    into           | A           | 2024-01-25T09:00:00+00:00 | 1      | 2024-01-25T09:00:00+00:00 | no
+    into           | A           | 2024-03-25T09:00:00+00:00 | 2      | 2024-03-28T09:00:00+00:00 | no
+    out of         | A           | 2024-03-25T09:00:00+00:00 | 1      | 2024-03-25T09:00:00+00:00 | no
+    out of         | A           | 2024-01-25T09:00:00+00:00 | 2      | 2024-03-28T09:00:00+00:00 | no
+    known late     | A           | 2024-03-22T09:00:00+00:00 | 7      | 2024-03-31T09:00:00+00:00 | no
+"""  # noqa: E501 - a table
+
+
+def test_what_happened_of_late_is_told_from_the_latest_versions(bank: Bank) -> None:
+    bank.records("customers", "customer_id | known_at\n---\nA | 2023-01-01T09:00:00+00:00")
+    bank.records("transactions", BOOKINGS)
+    bank.pulls(date(2024, 4, 5), UTC)
+    recent = bank.knows(date(2024, 3, 31)).since("transactions", "posted_at", days=10)
+    found = {
+        row["transaction_id"]: row["amount"] for row in bank.engine.to_arrow(recent).to_pylist()
+    }
+    assert found == {"first": 1, "last": 1, "corrected": 2, "into": 2, "known late": 7}
+
+
+def test_of_late_is_asked_only_where_nothing_is_known_before_it_happens(bank: Bank) -> None:
+    with pytest.raises(ValueError, match="contract of financials lets rows be known before"):
+        bank.knows(date(2024, 3, 31)).since("financials", "period_end", days=10)
+
+
+def test_a_history_has_every_version_but_withdrawals_and_what_comes_later(bank: Bank) -> None:
+    bank.records(
+        "customers",
+        """
+        customer_id | region | known_at                  | is_deleted
+        ------------+--------+---------------------------+-----------
+        A           | first  | 2024-01-01T09:00:00+00:00 | no
+        A           | second | 2024-01-03T23:59:59+00:00 | no
+        A           | third  | 2024-01-04T00:00:00+00:00 | no
+        B           | only   | 2024-01-02T09:00:00+00:00 | no
+        B           | only   | 2024-01-03T09:00:00+00:00 | yes
+        """,
+    )
+    bank.pulls(date(2024, 1, 5), UTC)
+    rows = bank.engine.to_arrow(bank.knows(date(2024, 1, 3)).history("customers")).to_pylist()
+    found = sorted((row["customer_id"], row["region"], row["days_known"]) for row in rows)
+    assert found == [("A", "first", 2), ("A", "second", 0), ("B", "only", 1)]
+
+
+def test_rows_that_a_condition_holds_for_are_looked_up_in_their_latest_version(bank: Bank) -> None:
+    bank.records(
+        "loans",
+        """
+        loan_id | customer_id | known_at                  | is_deleted
+        --------+-------------+---------------------------+-----------
+        mine    | A           | 2024-01-01T09:00:00+00:00 | no
+        taken   | A           | 2024-01-01T09:00:00+00:00 | no
+        taken   | B           | 2024-01-02T09:00:00+00:00 | no
+        got     | B           | 2024-01-01T09:00:00+00:00 | no
+        got     | A           | 2024-01-02T09:00:00+00:00 | no
+        gone    | A           | 2024-01-01T09:00:00+00:00 | no
+        gone    | A           | 2024-01-02T09:00:00+00:00 | yes
+        """,
+    )
+    bank.pulls(date(2024, 1, 5), UTC)
+
+    def of_a(as_of: date) -> set[str]:
+        rows = bank.knows(as_of).where("loans", lambda rows: rows.customer_id == "A")
+        return {row["loan_id"] for row in bank.engine.to_arrow(rows).to_pylist()}
+
+    assert of_a(date(2024, 1, 1)) == {"mine", "taken", "gone"}
+    assert of_a(date(2024, 1, 3)) == {"mine", "got"}

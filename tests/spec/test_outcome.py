@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 
 from pipeline.engines.base import Engine
+from pipeline.features.build import Frames
 from pipeline.features.outcome import DefaultDefinition, Unit, outcomes
 from tests.spec.conftest import KnownFrom
 
@@ -26,7 +27,7 @@ def outcome(known_from: KnownFrom, engine: Engine) -> Outcome:
         known_on: date = LATER,
     ) -> None:
         known = known_from(known_on, ("Nobody",), repayments=repayments)
-        rows = outcomes(THEN, known, definition, engine)
+        rows = outcomes(THEN, Frames(known, engine), definition, engine)
         ids = rows.column("customer_id").to_pylist()
         assert ids == sorted(ids)
         assert dict(zip(ids, rows.column("is_default").to_pylist(), strict=True)) == expected

@@ -30,7 +30,7 @@ def test_exposure(spec: Spec) -> None:
         "exposure",
         {
             "Paid": 0, "Open": 300, "Partly": 70, "Over": 0, "Post": 100, "Undated": 100,
-            "Edge": 400, "Nobody": None,
+            "Edge": 400, "Nobody": 0,
         },
         repayments=OWED,
     )  # fmt: skip
@@ -41,7 +41,7 @@ def test_due_next_30d(spec: Spec) -> None:
         "due_next_30d",
         {
             "Paid": 0, "Open": 100, "Partly": 70, "Over": 0, "Post": 100, "Undated": 100,
-            "Edge": 200, "Nobody": None,
+            "Edge": 200, "Nobody": 0,
         },
         repayments=OWED,
     )  # fmt: skip
@@ -77,11 +77,13 @@ def test_the_latest_loan_is_the_last_one_granted_so_far(
     spec(feature, expected, loans=LOANS)
 
 
+# January is five months before June, December six; July is not over.
 FIGURES = """
     customer_id | period_end | income | expense | assets | liabilities | liquid_assets
     ------------+------------+--------+---------+--------+-------------+--------------
     A           | 2023-12-31 | 7000   | 7000    | 1      | 1           | 1
     A           | 2024-01-31 | 100    | 60      | 1      | 1           | 1
+    A           | 2024-04-30 | 500    |         | 1      | 1           | 1
     A           | 2024-06-30 | 200    | 120     | 1000   | 250         | 360
     A           | 2024-07-31 | 9000   | 9000    | 9000   | 9000        | 9000
     Zero        | 2024-06-30 | 0      | 0       | 0      | 50          | 50
@@ -90,37 +92,235 @@ FIGURES = """
     Stale       | 2024-06-30 |        |         |        |             |
     Ahead       | 2024-07-31 | 1      | 1       | 1      | 1           | 1
 """
-DUE = """
-    loan_id | due_date
-    --------+-----------
-    A1      | 2024-07-15
-    Zero1   | 2024-07-15
-    Empty1  | 2024-07-15
-    Stale1  | 2024-09-15
-"""
 
 
 @pytest.mark.parametrize(
     ("feature", "of_a", "zero", "stale"),
     [
-        ("income", 200, 0, None),
-        ("debt_service_to_income", 100 / 150, None, 0),
+        ("income", (500 + 200) / 2, 0, 80),
         ("leverage", 250 / 1000, None, None),
         ("liquidity_months", 360 / 120, None, None),
+        # April's income does not count, for its expense is not known.
         ("expense_to_income_6m", 180 / 300, None, 40 / 80),
     ],
 )
 def test_figures_of_the_months_so_far(
     spec: Spec, feature: str, of_a: float, zero: float | None, stale: float | None
 ) -> None:
-    # January is five months before June, December six; July is not over.
     expected = {"A": of_a, "Zero": zero, "Empty": None, "Stale": stale, "Ahead": None, "No": None}
-    spec(feature, expected, financials=FIGURES, repayments=DUE)
+    spec(feature, expected, financials=FIGURES)
 
 
-def test_without_the_table_financials_its_features_are_null(spec: Spec) -> None:
-    for feature in ("income", "debt_service_to_income", "leverage", "liquidity_months"):
-        spec(feature, {"A": None}, repayments=DUE)
+@pytest.mark.parametrize("as_of", [date(2024, 2, 28), date(2024, 2, 29)], ids=str)
+def test_a_month_counts_once_it_is_over(spec: Spec, as_of: date) -> None:
+    spec(
+        "income",
+        {"A": 100 if as_of == date(2024, 2, 28) else 150},
+        as_of,
+        financials="""
+        customer_id | period_end | income
+        ------------+------------+-------
+        A           | 2024-01-31 | 100
+        A           | 2024-02-29 | 200
+        """,
+    )
+
+
+def test_income_trend_6m(spec: Spec) -> None:
+    # A's December lies six months back; C had no income, D no figures in the months before.
+    spec(
+        "income_trend_6m",
+        {"A": 100 / 200, "B": 1, "C": None, "D": None},
+        financials="""
+        customer_id | period_end | income
+        ------------+------------+-------
+        A           | 2023-12-31 | 9000
+        A           | 2024-01-31 | 300
+        A           | 2024-03-31 | 100
+        A           | 2024-04-30 | 150
+        A           | 2024-05-31 |
+        A           | 2024-06-30 | 50
+        B           | 2024-01-31 | 70
+        B           | 2024-04-30 | 70
+        C           | 2024-01-31 | 0
+        C           | 2024-04-30 | 70
+        D           | 2024-04-30 | 70
+        """,
+    )
+
+
+def test_income_volatility_12m(spec: Spec) -> None:
+    # Of 1, 2, 3 the sample deviation is 1; A's first month lies 12 months back.
+    spec(
+        "income_volatility_12m",
+        {"A": 1 / 2, "B": 0, "C": None, "D": None, "E": None, "F": 2**0.5},
+        financials="""
+        customer_id | period_end | income
+        ------------+------------+-------
+        A           | 2023-05-31 | 900
+        A           | 2023-06-30 | 1
+        A           | 2024-01-31 | 2
+        A           | 2024-04-30 |
+        A           | 2024-05-31 | 3
+        B           | 2024-04-30 | 500
+        B           | 2024-05-31 | 500
+        C           | 2024-05-31 | 500
+        D           | 2024-04-30 | 0
+        D           | 2024-05-31 | 0
+        F           | 2024-04-30 | 0
+        F           | 2024-05-31 | 70
+        """,
+    )
+
+
+def test_a_cent_in_a_trillion_is_seen(spec: Spec) -> None:
+    # The contract's highest income. The deviation of 0 and 1 cent is 0.01 / sqrt 2.
+    spec(
+        "income_volatility_12m",
+        {"A": 0.01 / 2**0.5 / (1e12 - 0.005)},
+        financials="""
+        customer_id | period_end | income
+        ------------+------------+----------------
+        A           | 2024-04-30 | 1000000000000
+        A           | 2024-05-31 | 999999999999.99
+        """,
+    )
+
+
+DUE = """
+    loan_id | due_date
+    --------+-----------
+    A1      | 2024-07-15
+    A1      | 2024-08-15
+    Zero1   | 2024-07-15
+    Empty1  | 2024-07-15
+    Stale1  | 2024-09-15
+"""
+ELSEWHERE = """
+    customer_id | pulled_at  | debt_elsewhere
+    ------------+------------+---------------
+    A           | 2024-06-30 | 500
+    Stale       | 2024-06-30 |
+    Ahead       | 2024-06-30 | 500
+"""
+
+
+@pytest.mark.parametrize(
+    ("feature", "of_a", "stale"),
+    [
+        ("debt_service_to_income", 100 / 350, 0),
+        ("exposure_to_income", 200 / 350, 100 / 80),
+        ("total_debt_to_income", 700 / 350, 100 / 80),
+        ("free_income", 1 - 180 / 300 - 100 / 350, 1 - 40 / 80),
+    ],
+)
+def test_what_is_owed_against_income(spec: Spec, feature: str, of_a: float, stale: float) -> None:
+    # Of no income, Zero's, no share is owed: that it is 0 stands in the income itself.
+    spec(
+        feature,
+        {"A": of_a, "Zero": None, "Empty": None, "Stale": stale, "Ahead": None},
+        financials=FIGURES,
+        repayments=DUE,
+        bureau=ELSEWHERE,
+    )
+
+
+def test_without_a_bureau_the_debt_at_the_bank_counts(spec: Spec) -> None:
+    spec("total_debt_to_income", {"A": 200 / 350}, financials=FIGURES, repayments=DUE)
+
+
+def test_more_spent_than_earned_leaves_less_than_nothing(spec: Spec) -> None:
+    spec(
+        "free_income",
+        {"A": 1 - 2 - 100 / 50, "B": 0.5},
+        financials="""
+        customer_id | period_end | income | expense
+        ------------+------------+--------+--------
+        A           | 2024-06-30 | 50     | 100
+        B           | 2024-06-30 | 50     | 25
+        """,
+        repayments=DUE,
+    )
+
+
+@pytest.mark.parametrize(
+    "feature",
+    ["income", "debt_service_to_income", "exposure_to_income", "leverage", "liquidity_months"],
+)
+def test_without_the_table_financials_its_features_are_null(spec: Spec, feature: str) -> None:
+    spec(feature, {"A": None}, repayments=DUE)
+
+
+# Of Both's loans one has collateral and one has none; what secures the one paid off is free again.
+# Line has drawn on one of its two lines, and not on the secured one; a third has ended, a fourth
+# begins tomorrow. Over's line has ended and is owed still, Junk's collateral is worthless, Shut's
+# limit was cut to nothing.
+SECURED = """
+    loan_id | customer_id | originated_at | maturity_date | collateral_value | credit_limit
+    --------+-------------+---------------+---------------+------------------+-------------
+    1       | Car         | 2023-01-31    | 2025-01-31    | 400              |
+    2       | Both        | 2023-01-31    | 2025-01-31    | 500              |
+    3       | Both        | 2023-01-31    | 2025-01-31    |                  |
+    4       | Both        | 2023-01-31    | 2025-01-31    | 9000             |
+    5       | Line        | 2023-01-31    | 2025-01-31    |                  | 400
+    6       | Line        | 2024-06-30    | 2024-06-30    | 9000             | 100
+    7       | Line        | 2023-01-31    | 2024-06-29    |                  | 7000
+    8       | Line        | 2024-07-01    | 2025-01-31    |                  | 7000
+    9       | Over        | 2023-01-31    | 2024-01-31    |                  | 50
+    10      | Junk        | 2023-01-31    | 2025-01-31    | 0                |
+    11      | Shut        | 2023-01-31    | 2025-01-31    |                  | 0
+    12      | Spent       | 2023-01-31    | 2025-01-31    | 400              |
+    13      | New         | 2024-07-01    | 2025-01-31    | 400              |
+"""
+BALANCES = """
+    loan_id | due_date   | due_amount | paid_date  | paid_amount
+    --------+------------+------------+------------+------------
+    1       | 2024-05-31 | 100        | 2024-05-31 | 50
+    1       | 2024-12-31 | 150        |            |
+    2       | 2024-12-31 | 300        |            |
+    3       | 2024-12-31 | 100        |            |
+    4       | 2024-12-31 | 100        | 2024-06-30 | 100
+    5       | 2024-12-31 | 100        |            |
+    9       | 2024-01-31 | 100        |            |
+    10      | 2024-12-31 | 100        |            |
+    11      | 2024-12-31 | 100        |            |
+    12      | 2024-12-31 | 100        | 2024-06-30 | 100
+    13      | 2024-12-31 | 100        |            |
+"""
+
+
+@pytest.mark.parametrize(
+    ("feature", "expected"),
+    [
+        (
+            "collateral_cover",
+            {"Car": 2, "Both": 5 / 4, "Line": 0, "Over": 0, "Junk": 0, "Spent": None, "New": 4},
+        ),
+        (
+            "loan_to_value",
+            {"Car": 1 / 2, "Both": 3 / 5, "Line": None, "Junk": None, "Spent": None, "New": 1 / 4},
+        ),
+        (
+            "unsecured_share",
+            {"Car": 0, "Both": 1 / 4, "Line": 1, "Over": 1, "Junk": 1, "Spent": None, "New": 0},
+        ),
+        (
+            "utilisation",
+            {"Car": None, "Line": 1 / 5, "Over": 2, "Shut": None, "Spent": None, "Nobody": None},
+        ),
+    ],
+)
+def test_what_stands_against_a_debt(
+    spec: Spec, feature: str, expected: dict[str, float | None]
+) -> None:
+    customers = ["Car", "Both", "Line", "Over", "Junk", "Shut", "Spent", "New", "Nobody"]
+    spec(
+        feature,
+        expected,
+        customers="customer_id\n---\n" + "\n".join(customers),
+        loans=SECURED,
+        repayments=BALANCES,
+    )
 
 
 def test_the_highest_amounts_of_the_contract_fit(spec: Spec) -> None:

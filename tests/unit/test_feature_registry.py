@@ -1,25 +1,29 @@
 """The declarations of features are data; this holds them to what derives from them."""
 
+import math
 import re
-from datetime import date
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, date, datetime
 
 import ibis
 import ibis.expr.operations as ops
 import pytest
 
-from pipeline.as_of import Known
-from pipeline.contracts.contract import IS_DELETED, KNOWN_AT
+from pipeline.as_of import AsOf, Known
 from pipeline.contracts.odcs import load_contracts
+from pipeline.engines.duckdb import DuckDBEngine
 from pipeline.features import registry
-from pipeline.features.build import CUSTOMER_ID, features_schema
-from pipeline.features.declaration import Dimension, Feature, Frame, Risk, feature
+from pipeline.features.build import Frames, features_schema
+from pipeline.features.contract import BOUNDS
+from pipeline.features.declaration import Dimension, Feature, Frame, Risk, Unit, feature
 from pipeline.features.registry import FEATURES, MODULES, monotone_by_name, names_by_dimension
 from pipeline.settings import REPOSITORY
 
 CONTRACTS = load_contracts(REPOSITORY / "data_contracts" / "sources")
-UNITS = {
-    "days", "years", "months", "money", "share", "ratio", "percent",
-    "loans", "products", "instalments", "customers", "people",
+COUNTED_FROM_ROWS = {
+    Unit.BOOKINGS, Unit.CONTACTS, Unit.CUSTOMERS, Unit.INSTALMENTS, Unit.LOANS, Unit.PRODUCTS,
+    Unit.TIMES,
 }  # fmt: skip
 
 each_feature = pytest.mark.parametrize("declared", FEATURES.values(), ids=lambda f: f.name)
@@ -41,7 +45,7 @@ def test_its_description_reads_as_a_sentence(declared: Feature) -> None:
 @each_feature
 def test_it_has_a_dimension_a_unit_and_a_direction(declared: Feature) -> None:
     assert declared.dimension in Dimension
-    assert declared.unit in UNITS
+    assert declared.unit in Unit
     assert declared.risk in Risk
 
 
@@ -52,25 +56,48 @@ def test_its_sources_are_tables_under_contract(declared: Feature) -> None:
 
 
 @each_feature
-def test_its_frame_reads_the_sources_it_names_and_no_others(declared: Feature) -> None:
-    known = _nothing_known()
-    read: set[str] = set()
+def test_its_reason_says_in_two_languages_what_is_wrong(declared: Feature) -> None:
+    english, chinese = declared.reason.english, declared.reason.chinese
+    assert re.fullmatch(r"[A-Z][^\n_`]{9,59}", english)
+    assert not english.endswith(".")
+    assert re.fullmatch(r"[\u4e00-\u9fffA-Z0-9、，（）]{4,30}", chinese), chinese
 
-    class Watched(Known):
-        def __getitem__(self, table: str) -> ibis.expr.types.Table:
-            read.add(table)
-            return super().__getitem__(table)
 
-    declared.frame.build(Watched(known.as_of, known.tables, known.present))
-    assert read == set(declared.sources)
+def test_no_two_features_give_the_same_words() -> None:
+    for words in (
+        [f.reason.english for f in FEATURES.values()],
+        [f.reason.chinese for f in FEATURES.values()],
+        [f.description for f in FEATURES.values()],
+    ):
+        assert [word for word, times in Counter(words).items() if times > 1] == []
+
+
+@each_feature
+def test_nothing_is_a_value_it_may_have(declared: Feature) -> None:
+    if declared.of_nothing is not None:
+        bounds = BOUNDS.get(declared.unit, {})
+        low, high = bounds.get("minimum", -math.inf), bounds.get("maximum", math.inf)
+        assert low <= declared.of_nothing <= high
+    if declared.unit in COUNTED_FROM_ROWS and not declared.frame.is_per_customer:
+        assert declared.of_nothing == 0, "who has none of what is counted has 0"
 
 
 @each_feature
 def test_it_adds_up_no_floating_point_numbers(declared: Feature) -> None:
     # Their sum depends on the order of the rows, and threads deliver rows in any order.
-    rows = declared.frame.build(_nothing_known())
-    value = rows.group_by(CUSTOMER_ID).aggregate(value=declared.expression(rows))
-    assert _order_dependent(value) == []
+    frames = Frames(_nothing_known(), _Unrun(), [declared])
+    assert _order_dependent(frames.values((declared,))) == []
+
+
+@each_feature
+def test_it_reads_nothing_but_its_sources(declared: Feature) -> None:
+    known = _nothing_known()
+    rest = {n: v for n, v in known.versions.items() if n in {*declared.sources, "customers"}}
+    Frames(replace(known, versions=rest), _Unrun(), [declared]).values((declared,))
+
+
+def test_there_are_features_enough() -> None:
+    assert len(FEATURES) >= 90
 
 
 def test_the_search_for_sums_of_floats_finds_them() -> None:
@@ -136,21 +163,32 @@ def test_a_feature_declared_twice_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_feature_without_a_docstring_is_refused() -> None:
     declare = feature(
         Dimension.NETWORK,
-        unit="days",
+        unit=Unit.DAYS,
         risk=Risk.RISES,
         over=next(iter(FEATURES.values())).frame,
+        reason=("Somebody is late", "有人逾期"),
     )
     with pytest.raises(ValueError, match="needs a docstring"):
         declare(lambda rows: rows.count())
 
 
+class _Unrun(DuckDBEngine):
+    """Takes what is to be kept for kept, so that a feature's whole expression can be looked at."""
+
+    def __init__(self) -> None:
+        super().__init__(threads=1)
+
+    def cached(self, expression: ibis.expr.types.Table) -> ibis.expr.types.Table:
+        return expression
+
+
 def _nothing_known() -> Known:
-    hidden = {KNOWN_AT, IS_DELETED}
-    tables = {
-        name: ibis.memtable(contract.arrow_schema.empty_table()).drop(*hidden)
+    versions = {
+        name: ibis.table(ibis.schema(contract.arrow_schema), name=name)
         for name, contract in CONTRACTS.items()
     }
-    return Known(date(2024, 6, 30), tables, frozenset(tables))
+    at = AsOf(date(2024, 6, 30), datetime(2024, 7, 1, tzinfo=UTC))
+    return Known(at, versions, CONTRACTS, frozenset(CONTRACTS))
 
 
 def _order_dependent(expression: ibis.expr.types.Table) -> list[str]:

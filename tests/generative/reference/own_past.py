@@ -1,0 +1,56 @@
+"""A slow, obvious reading of a year of bookings or contacts, and of its parts."""
+
+import calendar
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from tests.generative.reference.rows import Number, Row, days_since, of_customer
+
+
+def happened(rows: Iterable[Row], moment: str, customer: Row, today: date) -> list[Row]:
+    """A customer's rows of the last year, with days_ago and the month, 0 for the latest."""
+    found: list[Row] = []
+    for row in of_customer(rows, customer):
+        days_ago = days_since(row[moment], today)
+        if 0 <= days_ago <= 365:
+            day = today - timedelta(days=days_ago)
+            found.append({**row, "days_ago": days_ago, "month": month_of(day, today)})
+    return found
+
+
+def month_of(day: date, today: date) -> int | None:
+    """In which of the 12 months counted back from today a day lies."""
+    for month in range(12):
+        if months_before(today, month + 1) < day <= months_before(today, month):
+            return month
+    return None
+
+
+def months_before(today: date, months: int) -> date:
+    """The same day some months before; the last day of a month stays the last."""
+    year, month = today.year, today.month - months
+    while month < 1:
+        year, month = year - 1, month + 12
+    last = date(year, month, calendar.monthrange(year, month)[1])
+    if (today + timedelta(days=1)).day == 1 or today.day > last.day:
+        return last
+    return date(year, month, today.day)
+
+
+def last_days(rows: Iterable[Row], days: int) -> list[Row]:
+    return [row for row in rows if row["days_ago"] <= days]
+
+
+def before(rows: Iterable[Row]) -> list[Row]:
+    """What lies more than 3 months back."""
+    return [row for row in rows if row["days_ago"] > 91]
+
+
+def pace(rows: Sequence[Row], values: Sequence[Any]) -> float | None:
+    """A day's part in the last 3 months against that in the 9 months before."""
+    if not rows or max(row["days_ago"] for row in rows) <= 182:
+        return None
+    now: Number = sum(v for v, row in zip(values, rows, strict=True) if row["days_ago"] <= 91)
+    then: Number = sum(v for v, row in zip(values, rows, strict=True) if row["days_ago"] > 91)
+    return None if not then else (float(now) / 92) / (float(then) / 274)
