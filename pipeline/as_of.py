@@ -44,8 +44,8 @@ class AsOf:
 class Known:
     """What was known at the close of a day: one row an entity, without known_at.
 
-    An optional table that the source does not have is there with no rows, and its name is not
-    among ``present``.
+    An optional table of which the bank has no row by then is there without any, and its name is
+    not among ``present``.
     """
 
     at: AsOf
@@ -110,7 +110,8 @@ def known_at_close(
     Rows known later, versions superseded by then and rows withdrawn by then are gone. What is
     known may still lie in the future: an instalment's due date is known years ahead.
     """
-    present = {name for name in contracts if any(True for _ in lake.marks(LANDED, name))}
+    # What the bank began to keep on a later day, it lacks on this one.
+    present = {name for name in contracts if any(day <= as_of for day in lake.days(LANDED, name))}
     at = AsOf(as_of, close_of(as_of, timezone))
     versions = {name: valid_rows(contracts[name], lake, engine, as_of) for name in contracts}
     return Known(at, versions, contracts, frozenset(present))

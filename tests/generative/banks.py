@@ -42,11 +42,11 @@ RELATIONS = ("guarantor", "group", "family")
 INDUSTRIES = "xyz"
 
 
-def banks(as_of: date) -> st.SearchStrategy[Rows]:
+def banks(as_of: date, most_customers: int = 12) -> st.SearchStrategy[Rows]:
     """All tables, in versions; no two rows share a contract's key."""
     return st.builds(
         lambda customers, seed: _Maker(as_of, Random(seed)).bank(customers),
-        st.integers(1, 12),
+        st.integers(1, most_customers),
         st.integers(0, 2**32),
     )
 

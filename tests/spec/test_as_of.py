@@ -373,3 +373,19 @@ def test_rows_that_a_condition_holds_for_are_looked_up_in_their_latest_version(b
 
     assert of_a(date(2024, 1, 1)) == {"mine", "taken", "gone"}
     assert of_a(date(2024, 1, 3)) == {"mine", "got"}
+
+
+def test_a_table_that_begins_later_is_not_present_before(bank: Bank) -> None:
+    # Else what is null for want of the table would become 0 once it lands.
+    bank.records("customers", "customer_id | known_at\n---\nA | 2024-01-01T09:00:00+00:00")
+    bank.records(
+        "interactions",
+        """
+        interaction_id | customer_id | occurred_at               | kind | known_at
+        ---------------+-------------+---------------------------+------+--------------------------
+        first          | A           | 2024-01-03T09:00:00+00:00 | call | 2024-01-03T09:00:00+00:00
+        """,
+    )
+    bank.pulls(date(2024, 1, 5), UTC)
+    assert bank.knows(date(2024, 1, 2)).present == {"customers"}
+    assert bank.knows(date(2024, 1, 3)).present == {"customers", "interactions"}
