@@ -173,7 +173,7 @@ def test_the_banks_drawn_meet_the_edges() -> None:
     outcomes_met: set[bool] = set()
 
     @given(banks_on_a_date())
-    @settings(max_examples=40)
+    @settings(max_examples=150)
     def look(drawn: tuple[date, Rows]) -> None:
         as_of, rows = drawn
         known = _known_rows(rows, as_of)
