@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import hypothesis
+import psycopg
 import pytest
 
 from pipeline.engines.base import Engine
@@ -49,6 +50,16 @@ def shared_server() -> Iterator[Server]:
     """One running server for all tests that neither stop it nor count on an empty database."""
     with _temporary_home() as home:
         yield ensure_running(home)
+
+
+@pytest.fixture
+def bank_url(shared_server: Server) -> str:
+    """The URL of a database to pull from, empty whatever the tests before have left in it."""
+    url = shared_server.url("bank", "bank")
+    with psycopg.connect(url) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    return url
 
 
 @pytest.fixture(scope="module")

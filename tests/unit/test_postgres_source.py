@@ -1,6 +1,5 @@
 """A database's own types: numbers keep their value, however their columns are written."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import psycopg
@@ -12,7 +11,6 @@ from pipeline.contracts.schema import conform
 from pipeline.errors import RisklineError
 from pipeline.settings import REPOSITORY
 from pipeline.sources.postgres import PostgresSource
-from pipeline.warehouse.server import Server
 
 CONTRACT = load_contracts(REPOSITORY / "data_contracts" / "sources")["repayments"]
 UNTIL = datetime(2024, 4, 1, tzinfo=UTC)
@@ -28,16 +26,7 @@ COLUMNS = {
 }
 
 
-@pytest.fixture
-def bank(shared_server: Server) -> Iterator[str]:
-    """The URL of a database to pull from, emptied at the end."""
-    url = shared_server.url("bank", "bank")
-    yield url
-    with psycopg.connect(url) as connection:
-        connection.execute("DROP VIEW IF EXISTS repayments")
-
-
-def read(bank: str, columns: dict[str, str]) -> pa.Table:
+def read(bank_url: str, columns: dict[str, str]) -> pa.Table:
     """One row of repayments in the contract's shape, some columns in the place of the usual ones.
 
     They are in the usual ones' place also where their case is another.
@@ -45,28 +34,28 @@ def read(bank: str, columns: dict[str, str]) -> pa.Table:
     replaced = {name.lower() for name in columns}
     given = {name: value for name, value in COLUMNS.items() if name not in replaced} | columns
     named = ", ".join(f'{value} AS "{name}"' for name, value in given.items())
-    with psycopg.connect(bank) as connection:
+    with psycopg.connect(bank_url) as connection:
         connection.execute(f"CREATE VIEW repayments AS SELECT {named}".encode())
-    batches = PostgresSource(bank, None).read(CONTRACT, None, UNTIL)
+    batches = PostgresSource(bank_url, None).read(CONTRACT, None, UNTIL)
     return conform(pa.Table.from_batches(batches), CONTRACT)
 
 
 @pytest.mark.parametrize("name", ["due_amount", "DUE_AMOUNT", "Due_Amount"])
-def test_the_type_money_is_refused(name: str, bank: str) -> None:
+def test_the_type_money_is_refused(name: str, bank_url: str) -> None:
     with pytest.raises(RisklineError, match=r"column due_amount: the type money .* cast it"):
-        read(bank, {name: "12.34::money"})
+        read(bank_url, {name: "12.34::money"})
 
 
-def test_money_that_the_contract_does_not_take_is_no_matter(bank: str) -> None:
+def test_money_that_the_contract_does_not_take_is_no_matter(bank_url: str) -> None:
     # The contract's own case goes before capitals.
     columns = {"due_amount": "12.34::numeric", "DUE_AMOUNT": "9.99::money", "fee": "1::money"}
-    assert read(bank, columns)["due_amount"].to_pylist() == [12.34]
+    assert read(bank_url, columns)["due_amount"].to_pylist() == [12.34]
 
 
 @pytest.mark.parametrize("name", ["loan_id", "LOAN_ID"])
-def test_numeric_digits_are_a_text(name: str, bank: str) -> None:
+def test_numeric_digits_are_a_text(name: str, bank_url: str) -> None:
     columns = {name: "90071992547409931234567890::numeric"}
-    assert read(bank, columns)["loan_id"].to_pylist() == ["90071992547409931234567890"]
+    assert read(bank_url, columns)["loan_id"].to_pylist() == ["90071992547409931234567890"]
 
 
 @pytest.mark.parametrize("name", ["instalment_no", "INSTALMENT_NO"])
@@ -85,19 +74,19 @@ def test_numeric_digits_are_a_text(name: str, bank: str) -> None:
     ],
 )
 def test_whole_numbers_keep_every_digit(
-    name: str, value: str | None, whole: int | None, bank: str
+    name: str, value: str | None, whole: int | None, bank_url: str
 ) -> None:
     written = "NULL" if value is None else f"'{value}'"
-    rows = read(bank, {name: f"{written}::numeric"})
+    rows = read(bank_url, {name: f"{written}::numeric"})
     assert rows["instalment_no"].to_pylist() == [whole]
 
 
 @pytest.mark.parametrize(
     "value", ["0.5", "9007199254740993.5", "9223372036854775808", "1e400", "Infinity", "-Infinity"]
 )
-def test_what_is_no_whole_number_is_refused_without_being_shown(value: str, bank: str) -> None:
+def test_what_is_no_whole_number_is_refused_without_being_shown(value: str, bank_url: str) -> None:
     with pytest.raises(RisklineError) as refused:
-        read(bank, {"instalment_no": f"'{value}'::numeric"})
+        read(bank_url, {"instalment_no": f"'{value}'::numeric"})
     assert str(refused.value) == (
         "table repayments, column instalment_no: a value does not fit int64; cast it in the source "
         "or in the query file repayments.sql"
@@ -109,6 +98,6 @@ def test_what_is_no_whole_number_is_refused_without_being_shown(value: str, bank
     ("value", "amount"),
     [("12.34", 12.34), ("0.1", 0.1), ("1e22", 1e22), ("NaN", None), ("Infinity", float("inf"))],
 )
-def test_amounts_are_the_nearest_numbers(value: str, amount: float | None, bank: str) -> None:
-    rows = read(bank, {"DUE_AMOUNT": f"'{value}'::numeric"})
+def test_amounts_are_the_nearest_numbers(value: str, amount: float | None, bank_url: str) -> None:
+    rows = read(bank_url, {"DUE_AMOUNT": f"'{value}'::numeric"})
     assert rows["due_amount"].to_pylist() == [amount]

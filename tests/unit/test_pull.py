@@ -34,7 +34,6 @@ from pipeline.simulator.load import load
 from pipeline.sources.files import FolderSource
 from pipeline.sources.pull import pull_table
 from pipeline.sources.source import Source, open_source
-from pipeline.warehouse.server import Server
 
 REPOSITORY = Path(__file__).parents[2]
 CONTRACTS = load_contracts(REPOSITORY / "data_contracts" / "sources")
@@ -103,24 +102,15 @@ def rows_by_day(lake: Lake) -> dict[str, int]:
     return {file.stem: pq.read_metadata(file).num_rows for file in partitions(lake)}
 
 
-@pytest.fixture
-def bank(shared_server: Server) -> Iterator[str]:
-    """The URL of a database to pull from, emptied at the end."""
-    url = shared_server.url("bank", "bank")
-    yield url
-    with psycopg.connect(url) as connection:
-        connection.execute("DROP TABLE IF EXISTS repayments")
-
-
-def test_every_kind_of_source_gives_the_same_bytes(tmp_path: Path, bank: str) -> None:
+def test_every_kind_of_source_gives_the_same_bytes(tmp_path: Path, bank_url: str) -> None:
     rows = instalments()
-    load({"repayments": rows}, bank)
+    load({"repayments": rows}, bank_url)
     urls = [
         as_parquet(rows, tmp_path / "parquet"),
         as_csv(rows, tmp_path / "csv"),
         as_csv(rows, tmp_path / "packed", ".csv.gz"),
         as_parquet(rows.take(pa.array(range(len(rows))[::-1])), tmp_path / "reversed"),
-        bank,
+        bank_url,
     ]
     lakes = [in_lake(tmp_path / f"lake_{i}", LAST, url) for i, url in enumerate(urls)]
     assert len(files(lakes[0])) == 20
@@ -287,9 +277,9 @@ def test_a_row_lies_on_the_banks_own_day(
         in_lake(tmp_path / "before", as_of - timedelta(days=1), url, zone)
 
 
-def test_a_row_never_known_reaches_quarantine(tmp_path: Path, bank: str) -> None:
-    load({"repayments": instalments()}, bank)
-    with psycopg.connect(bank) as connection:
+def test_a_row_never_known_reaches_quarantine(tmp_path: Path, bank_url: str) -> None:
+    load({"repayments": instalments()}, bank_url)
+    with psycopg.connect(bank_url) as connection:
         for loan_id, known_at in (
             ("NEVER", None),
             ("ALWAYS", "-infinity"),
@@ -300,7 +290,7 @@ def test_a_row_never_known_reaches_quarantine(tmp_path: Path, bank: str) -> None
                 "is_deleted) VALUES (%s, 1, '2024-03-01', 1, %s, false)",
                 [loan_id, known_at],
             )
-    lake = in_lake(tmp_path / "lake", MARCH_10, bank)
+    lake = in_lake(tmp_path / "lake", MARCH_10, bank_url)
     assert lake.read("landed", "repayments", UNDATED).num_rows == 3
 
     engine = DuckDBEngine(1)
@@ -315,13 +305,13 @@ def test_a_row_never_known_reaches_quarantine(tmp_path: Path, bank: str) -> None
         "ALWAYS": [range_words],
         "OLD": [range_words],
     }
-    with psycopg.connect(bank) as connection:
+    with psycopg.connect(bank_url) as connection:
         connection.execute("DELETE FROM repayments WHERE loan_id = 'NEVER'")
-    in_lake(lake.root, MARCH_10, bank)
+    in_lake(lake.root, MARCH_10, bank_url)
     assert lake.read("landed", "repayments", UNDATED).num_rows == 2
 
 
-def test_shape_and_width_of_the_source_do_not_matter(tmp_path: Path, bank: str) -> None:
+def test_shape_and_width_of_the_source_do_not_matter(tmp_path: Path, bank_url: str) -> None:
     # Halves fit in the narrow float.
     halves = pa.array([n / 2 for n in range(80)])
     rows = instalments()
@@ -343,8 +333,8 @@ def test_shape_and_width_of_the_source_do_not_matter(tmp_path: Path, bank: str) 
             },
         }
     )
-    load({"repayments": rows}, bank)
-    with psycopg.connect(bank) as connection:
+    load({"repayments": rows}, bank_url)
+    with psycopg.connect(bank_url) as connection:
         connection.execute(
             "ALTER TABLE repayments ALTER instalment_no TYPE smallint, "
             "ALTER due_amount TYPE numeric(12, 2), ALTER paid_amount TYPE real, "
@@ -352,41 +342,41 @@ def test_shape_and_width_of_the_source_do_not_matter(tmp_path: Path, bank: str) 
             "ALTER loan_id TYPE varchar(20), ADD note jsonb"
         )
     wanted = files(in_lake(tmp_path / "lake", LAST, as_parquet(rows, tmp_path / "plain")))
-    for number, url in enumerate((as_parquet(other, tmp_path / "other"), bank)):
+    for number, url in enumerate((as_parquet(other, tmp_path / "other"), bank_url)):
         assert files(in_lake(tmp_path / f"lake_{number}", LAST, url)) == wanted
 
 
 def test_an_instant_without_a_zone_is_utc_whatever_the_server_thinks(
-    tmp_path: Path, bank: str
+    tmp_path: Path, bank_url: str
 ) -> None:
-    load({"repayments": instalments()}, bank)
-    wanted = files(in_lake(tmp_path / "lake", MARCH_10, bank))
-    with psycopg.connect(bank, autocommit=True) as connection:
+    load({"repayments": instalments()}, bank_url)
+    wanted = files(in_lake(tmp_path / "lake", MARCH_10, bank_url))
+    with psycopg.connect(bank_url, autocommit=True) as connection:
         connection.execute(
             "ALTER TABLE repayments ALTER known_at TYPE timestamp USING known_at AT TIME ZONE 'UTC'"
         )
         connection.execute("ALTER ROLE bank SET timezone = 'Asia/Shanghai'")
         try:
-            assert files(in_lake(tmp_path / "again", MARCH_10, bank)) == wanted
+            assert files(in_lake(tmp_path / "again", MARCH_10, bank_url)) == wanted
         finally:
             connection.execute("ALTER ROLE bank RESET timezone")
 
 
-def test_decimals_become_the_nearest_float(tmp_path: Path, bank: str) -> None:
+def test_decimals_become_the_nearest_float(tmp_path: Path, bank_url: str) -> None:
     cents = [n * 982_451_653 % 10**12 for n in range(1, 81)]
     amounts = [f"{n // 100}.{n % 100:02}" for n in cents]
     rows = instalments()
     exact = rows.set_column(3, "due_amount", pa.array(amounts).cast(pa.decimal128(15, 2)))
     floats = rows.set_column(3, "due_amount", pa.array([float(amount) for amount in amounts]))
-    load({"repayments": floats}, bank)
-    with psycopg.connect(bank) as connection:
+    load({"repayments": floats}, bank_url)
+    with psycopg.connect(bank_url) as connection:
         connection.execute(
             "ALTER TABLE repayments ALTER due_amount TYPE numeric USING round(due_amount::text::"
             "numeric, 2)"
         )
     wanted = files(in_lake(tmp_path / "lake", LAST, as_parquet(floats, tmp_path / "floats")))
     assert files(in_lake(tmp_path / "one", LAST, as_parquet(exact, tmp_path / "exact"))) == wanted
-    assert files(in_lake(tmp_path / "two", LAST, bank)) == wanted
+    assert files(in_lake(tmp_path / "two", LAST, bank_url)) == wanted
 
 
 def test_a_csv_keeps_what_only_looks_like_a_number(tmp_path: Path) -> None:
@@ -420,9 +410,9 @@ def test_a_csv_with_a_header_only_has_no_rows(tmp_path: Path) -> None:
     assert pull_table(source, optional, lake, DuckDBEngine(1), MARCH_10, ZoneInfo("UTC"), 3) == 0
 
 
-def test_a_table_that_is_missing(tmp_path: Path, bank: str) -> None:
+def test_a_table_that_is_missing(tmp_path: Path, bank_url: str) -> None:
     optional = replace(CONTRACT, is_optional=True)
-    for url in (str(tmp_path), bank):
+    for url in (str(tmp_path), bank_url):
         source, lake = open_source(url, None), Lake(tmp_path / "lake")
         assert (
             pull_table(source, optional, lake, DuckDBEngine(1), MARCH_10, ZoneInfo("UTC"), 3)
@@ -468,7 +458,7 @@ FROM instalments -- the bank's own words
 """
 
 
-def test_a_query_file_builds_the_table(tmp_path: Path, bank: str) -> None:
+def test_a_query_file_builds_the_table(tmp_path: Path, bank_url: str) -> None:
     queries = tmp_path / "queries"
     queries.mkdir()
     (queries / "repayments.sql").write_text(QUERY)
@@ -480,15 +470,15 @@ def test_a_query_file_builds_the_table(tmp_path: Path, bank: str) -> None:
             "known_at": pa.array([datetime(2024, 3, 2, tzinfo=UTC)] * 2, pa.timestamp("us", "UTC")),
         }
     )
-    load({"instalments": own}, bank)
+    load({"instalments": own}, bank_url)
     (tmp_path / "csv").mkdir()
     csv.write_csv(own, tmp_path / "csv" / "instalments.csv")
-    urls = [bank, as_parquet(own, tmp_path / "own", "instalments"), str(tmp_path / "csv")]
+    urls = [bank_url, as_parquet(own, tmp_path / "own", "instalments"), str(tmp_path / "csv")]
     lakes = [Lake(tmp_path / f"lake_{number}") for number in range(3)]
     for url, lake in zip(urls, lakes, strict=True):
         source = open_source(url, queries)
         assert pull_table(source, CONTRACT, lake, DuckDBEngine(1), LAST, ZoneInfo("UTC"), 3) == 2
-    with psycopg.connect(bank) as connection:
+    with psycopg.connect(bank_url) as connection:
         connection.execute("DROP TABLE instalments")
     assert files(lakes[0]) == files(lakes[1]) == files(lakes[2])
 
@@ -554,14 +544,14 @@ def test_a_sort_without_room_ends_in_one_line(
     assert list(tmp_path.glob("lake/landed/repayments/*")) == []
 
 
-def test_the_type_money_is_not_taken_for_hundredths(tmp_path: Path, bank: str) -> None:
-    load({"repayments": instalments()}, bank)
-    with psycopg.connect(bank) as connection:
+def test_the_type_money_is_not_taken_for_hundredths(tmp_path: Path, bank_url: str) -> None:
+    load({"repayments": instalments()}, bank_url)
+    with psycopg.connect(bank_url) as connection:
         connection.execute(
             "ALTER TABLE repayments ALTER due_amount TYPE money USING due_amount::numeric::money"
         )
     with pytest.raises(RisklineError, match=r"column due_amount: the type money .* cast it to"):
-        in_lake(tmp_path / "lake", MARCH_10, bank)
+        in_lake(tmp_path / "lake", MARCH_10, bank_url)
 
 
 def test_a_value_that_does_not_fit_is_not_shown(tmp_path: Path) -> None:

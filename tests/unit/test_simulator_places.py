@@ -339,20 +339,21 @@ def rows_in(url: str, query: str) -> pa.Table:
 
 
 def test_load_puts_the_bank_into_postgresql_and_replaces_it(
-    shared_server: Server, tables: dict[str, pa.Table]
+    bank_url: str, tables: dict[str, pa.Table]
 ) -> None:
-    url = shared_server.url("bank", "bank")
-    load(simulate(Bank(customers=100, seed=7)), url)
-    load(tables, url)
+    load(simulate(Bank(customers=100, seed=7)), bank_url)
+    load(tables, bank_url)
     for name in TABLES:
         by = ", ".join(["known_at", *key(name)])
-        stored = rows_in(url, f'SELECT * FROM public."{name}" ORDER BY {by}')
+        stored = rows_in(bank_url, f'SELECT * FROM public."{name}" ORDER BY {by}')
         order = [(column, "ascending") for column in ["known_at", *key(name)]]
         assert stored.cast(tables[name].schema).sort_by(order).equals(tables[name])
-    indexed = rows_in(url, "SELECT tablename FROM pg_indexes WHERE indexdef LIKE '%(known_at)'")
+    indexed = rows_in(
+        bank_url, "SELECT tablename FROM pg_indexes WHERE indexdef LIKE '%(known_at)'"
+    )
     assert set(indexed["tablename"].to_pylist()) >= set(TABLES)
     types = rows_in(
-        url,
+        bank_url,
         "SELECT DISTINCT data_type::text AS kind FROM information_schema.columns "
         "WHERE table_schema = 'public' AND table_name = 'customers'",
     )
@@ -361,14 +362,13 @@ def test_load_puts_the_bank_into_postgresql_and_replaces_it(
     }  # fmt: skip
 
 
-def test_load_leaves_the_old_bank_where_it_fails(shared_server: Server) -> None:
-    url = shared_server.url("bank", "bank")
+def test_load_leaves_the_old_bank_where_it_fails(bank_url: str) -> None:
     small = simulate(SMALL)
-    load(small, url)
+    load(small, bank_url)
     odd = pa.table({"known_at": pa.array([1], pa.int8())})
     with pytest.raises(KeyError):
-        load({"customers": small["customers"].slice(0, 5), "loans": odd}, url)
-    count = rows_in(url, "SELECT count(*) AS n FROM public.customers")["n"][0].as_py()
+        load({"customers": small["customers"].slice(0, 5), "loans": odd}, bank_url)
+    count = rows_in(bank_url, "SELECT count(*) AS n FROM public.customers")["n"][0].as_py()
     assert count == small["customers"].num_rows
 
 

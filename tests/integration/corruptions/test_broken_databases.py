@@ -1,14 +1,11 @@
 """What only a database can hold, or do in the middle of a pull."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg.sql import SQL, Identifier
 
 from pipeline.simulator.load import load
-from pipeline.warehouse.server import Server
 from tests.integration.corruptions.healthy_bank import A_DAY, CONTRACTS, SECRET, healthy_bank
 from tests.integration.corruptions.nights import Night, broken_rules, copy_contracts
 
@@ -18,20 +15,11 @@ ROWS = DAYS * A_DAY
 
 
 @pytest.fixture
-def night(shared_server: Server, tmp_path: Path) -> Iterator[Night]:
-    url = shared_server.url("bank", "bank")
+def night(bank_url: str, tmp_path: Path) -> Night:
     bank = healthy_bank(DAYS)
-    load({table: bank[table] for table in TABLES}, url)
+    load({table: bank[table] for table in TABLES}, bank_url)
     copy_contracts(TABLES, tmp_path)
-    yield Night(tmp_path, url)
-    with psycopg.connect(url) as connection:
-        for table in (*TABLES, "raw"):
-            kind = connection.execute(
-                "SELECT relkind::text FROM pg_class WHERE oid = to_regclass(%s)", [table]
-            ).fetchone()
-            if kind:
-                drop = "DROP VIEW {}" if kind == ("v",) else "DROP TABLE {} CASCADE"
-                connection.execute(SQL(drop).format(Identifier(table)))
+    return Night(tmp_path, bank_url)
 
 
 def spoil(night: Night, statements: str) -> None:
