@@ -125,9 +125,18 @@ def latest_versions(rows: ir.Table, contract: Contract, at: AsOf) -> ir.Table:
         contract: whose key tells the entity.
         at: the day.
     """
-    known = rows.filter(rows[KNOWN_AT] < at.close)
-    window = ibis.window(group_by=list(contract.entity_key), order_by=known[KNOWN_AT].desc())
-    ranked = known.mutate(_rank=ibis.row_number().over(window))
-    return ranked.filter((ranked["_rank"] == 0) & ~ranked[IS_DELETED]).drop(
-        "_rank", KNOWN_AT, IS_DELETED
+    # Versions are looked up where there are several, and not ranked: that sorts all columns of all
+    # rows. What looks them up reads no other column: of a query in common with the rows themselves
+    # the engine would keep all of them.
+    entity = list(contract.entity_key)
+    moments = rows.select(*entity, KNOWN_AT)
+    moments = moments.filter(moments[KNOWN_AT] < at.close)
+    by_entity = moments.group_by(entity).aggregate(
+        _last=moments[KNOWN_AT].max(), _versions=moments.count()
     )
+    several = by_entity.filter(by_entity["_versions"] > 1).drop("_versions")
+    known = rows.filter(rows[KNOWN_AT] < at.close)
+    beside = known.left_join(several, entity, rname="_{name}")
+    is_last = beside["_last"].isnull() | (beside[KNOWN_AT] == beside["_last"])
+    kept = [name for name in rows.columns if name not in {KNOWN_AT, IS_DELETED}]
+    return beside.filter(is_last & ~beside[IS_DELETED]).select(kept)

@@ -94,8 +94,18 @@ class Rooms:
 
     @cached_property
     def engine(self) -> Engine:
-        """The engine of one machine."""
+        """The engine of one machine, for all but features."""
         return DuckDBEngine(self.settings.threads, spill=self.settings.home / "spill")
+
+    @cached_property
+    def feature_engine(self) -> Engine:
+        """The engine that was set for features."""
+        if self.settings.engine == "duckdb":
+            return self.engine
+        # pyspark is an extra that few install; and its import takes a second.
+        from pipeline.engines.spark import SparkEngine
+
+        return SparkEngine(self.settings.home / "spark", f"local[{self.settings.threads}]")
 
 
 def pull(settings: Settings, as_of: date) -> dict[str, int]:
@@ -209,7 +219,9 @@ def build(settings: Settings, as_of: date) -> int:
         RisklineError: no customer is known on that date.
     """
     rooms = Rooms(settings)
-    rows = build_partition(rooms.contracts, rooms.lake, rooms.engine, as_of, settings.timezone)
+    rows = build_partition(
+        rooms.contracts, rooms.lake, rooms.feature_engine, as_of, settings.timezone
+    )
     if len(rows) == 0:
         raise RisklineError(
             f"no customer is known on {as_of}; check the table customers, or run a later night"
@@ -443,17 +455,18 @@ def cohorts(settings: Settings, as_of: date, policy: Policy) -> list[Cohort]:
     definition = policy.default_definition
     first_known = min(rooms.lake.days(LANDED, "customers"), default=as_of)
     matured = (day for day in month_ends_until(as_of) if definition.horizon_end(day) <= as_of)
-    known_now = known_at_close(rooms.contracts, rooms.lake, rooms.engine, as_of, settings.timezone)
-    frames_now = Frames(known_now, rooms.engine, often=[instalments])
+    engine_now = rooms.feature_engine
+    known_now = known_at_close(rooms.contracts, rooms.lake, engine_now, as_of, settings.timezone)
+    frames_now = Frames(known_now, engine_now, often=[instalments])
     found: list[Cohort] = []
     for day in takewhile(lambda day: day >= first_known, matured):
         if len(found) == policy.training_cohorts:
             break
         # An engine of its own: what it keeps of the tables as of one day goes with it.
-        engine = Rooms(settings).engine
+        engine = Rooms(settings).feature_engine
         rows = read_or_build(rooms.contracts, rooms.lake, engine, day, settings.timezone)
         features = rows.to_pandas().set_index(CUSTOMER_ID)
-        came_true = outcomes(day, frames_now, definition, rooms.engine).to_pandas()
+        came_true = outcomes(day, frames_now, definition, engine_now).to_pandas()
         is_default = came_true.set_index(CUSTOMER_ID)[IS_DEFAULT]
         kept = features.index.intersection(is_default.index)
         if len(kept):
@@ -476,9 +489,10 @@ def customer_view(settings: Settings, as_of: date, customer_id: str) -> Customer
             f"the lake does not reach {as_of}{f', only {reached}' if reached else ''}; run: "
             f"riskline run --as-of {as_of}"
         )
-    features = read_or_build(rooms.contracts, rooms.lake, rooms.engine, as_of, settings.timezone)
-    known = known_at_close(rooms.contracts, rooms.lake, rooms.engine, as_of, settings.timezone)
-    return view_customer(features, known, customer_id, rooms.engine)
+    engine, timezone = rooms.feature_engine, settings.timezone
+    features = read_or_build(rooms.contracts, rooms.lake, engine, as_of, timezone)
+    known = known_at_close(rooms.contracts, rooms.lake, engine, as_of, timezone)
+    return view_customer(features, known, customer_id, engine)
 
 
 def personal_columns(settings: Settings) -> Mapping[str, frozenset[str]]:

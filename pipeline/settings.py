@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -11,6 +12,8 @@ from pipeline.errors import RisklineError
 
 PREFIX = "RISK_"
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+EngineName = Literal["duckdb", "spark"]
 
 
 class Settings(BaseSettings):
@@ -45,7 +48,14 @@ class Settings(BaseSettings):
     lookback_days: int = Field(
         default=3, ge=0, le=366, description="days before a pull that are read again for late rows"
     )
-    threads: int = Field(default=2, ge=1, le=256, description="threads of DuckDB and LightGBM")
+    threads: int = Field(
+        default=2, ge=1, le=256, description="threads of DuckDB, Spark and LightGBM"
+    )
+    engine: EngineName = Field(
+        default="duckdb",
+        description="what computes features, with the same result: duckdb, or spark, which needs "
+        "riskline[spark] and Java",
+    )
 
     @field_validator("home", "source_queries", "contracts", "policy")
     @classmethod
@@ -67,6 +77,14 @@ class Settings(BaseSettings):
             ZoneInfo(value)
         except (KeyError, ValueError, OSError) as error:
             raise ValueError(f"{value!r} is no IANA time zone, such as Africa/Lagos") from error
+        return value
+
+    @field_validator("engine", mode="before")
+    @classmethod
+    def _known_engine(cls, value: object) -> object:
+        known = get_args(EngineName)
+        if value not in known:
+            raise ValueError(f"{value!r} is no engine; set it to {' or '.join(known)}")
         return value
 
     @property

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -43,6 +44,8 @@ LOCAL = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.sql.shuffle.partitions": "4",
     "spark.driver.memory": "4g",
+    # Else it starts a task a file to look at the files, a table's hundreds of days.
+    "spark.sql.sources.parallelPartitionDiscovery.threshold": "1000000",
 }
 EVERYWHERE = {
     "spark.ui.enabled": "false",
@@ -211,59 +214,23 @@ class SparkEngine:
             raise
 
 
-class _Compiler(PySparkCompiler):  # type: ignore[misc]
-    """Where Spark computes something else than the expression's type or words say."""
+class _Compiler(PySparkCompiler):  # type: ignore[misc] # Ibis has no types
+    """Where Spark computes something else than the expression's type says, or Ibis says nothing."""
 
     __slots__ = ()
+
+    SIMPLE_OPS: ClassVar = {ops.BitOr: "bit_or"}
 
     def visit_Divide(  # noqa: N802 - Ibis calls it by the operation's name
         self, op: ops.Divide, *, left: sge.Expression, right: sge.Expression
     ) -> sge.Expression:
-        """A quotient is a double; Spark's own of two decimals is a decimal, and rounded."""
+        """A quotient is a double; Spark reads 365.25 as a decimal, and would round the quotient."""
         return sge.Div(
             this=self.cast(left, dt.float64), expression=self.cast(right, dt.float64), typed=False
         )
 
-    def visit_Mean(  # noqa: N802 - Ibis calls it by the operation's name
-        self, op: ops.Mean, *, arg: sge.Expression, where: sge.Expression | None
-    ) -> sge.Expression:
-        """So is a mean: the exact sum, divided once."""
-        mean: sge.Expression
-        if op.arg.dtype.is_decimal():
-            count = self.f.nullif(self.agg.count(arg, where=where), 0)
-            mean = self.cast(self.agg.sum(arg, where=where), dt.float64) / count
-        else:
-            mean = super().visit_Mean(op, arg=arg, where=where)
-        return mean
 
-    def visit_ArgMax(  # noqa: N802 - Ibis calls it by the operation's name
-        self,
-        op: ops.ArgMax,
-        *,
-        arg: sge.Expression,
-        key: sge.Expression,
-        where: sge.Expression | None,
-    ) -> sge.Expression:
-        """A null key counts, as the lowest; Spark alone would leave its row out."""
-        by = self.f.struct(sge.not_(key.is_(sge.Null())), key)
-        latest: sge.Expression = self.agg.max_by(arg, by, where=where)
-        return latest
-
-    def visit_ArgMin(  # noqa: N802 - Ibis calls it by the operation's name
-        self,
-        op: ops.ArgMin,
-        *,
-        arg: sge.Expression,
-        key: sge.Expression,
-        where: sge.Expression | None,
-    ) -> sge.Expression:
-        """A null key counts, as the highest."""
-        by = self.f.struct(key.is_(sge.Null()), key)
-        earliest: sge.Expression = self.agg.min_by(arg, by, where=where)
-        return earliest
-
-
-class _Backend(Backend):  # type: ignore[misc]
+class _Backend(Backend):  # type: ignore[misc] # Ibis has no types
     """Ibis on Spark, with that compiler."""
 
     compiler = _Compiler()
@@ -317,7 +284,7 @@ def _start(folder: Path, master: str, options: Mapping[str, str]) -> SparkSessio
     with log:
         try:
             # Java's words would stand between ours on the terminal.
-            gateway = launch_gateway(  # type: ignore[no-untyped-call]
+            gateway = launch_gateway(  # type: ignore[no-untyped-call] # PySpark left it untyped
                 configuration, {"stdout": log, "stderr": log}
             )
             context = pyspark.SparkContext(conf=configuration, gateway=gateway)

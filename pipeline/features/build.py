@@ -66,8 +66,9 @@ def build_features(
 class Frames:
     """The frames of a day, each built when it is first asked for.
 
-    What more than one reads is computed once and kept by the engine; what a single one reads is
-    computed on the way, and takes no room.
+    What more than one reads is computed once and kept by the engine, and so is what is joined: the
+    engine would have to hold the join and what is made of it at the same time. The rest is computed
+    on the way, and takes no room.
     """
 
     def __init__(
@@ -97,8 +98,8 @@ class Frames:
         """The rows of a frame or of a source table."""
         if read not in self._built:
             rows = self._build(read)
-            is_shared = self._readers[read] > 1
-            self._built[read] = self._engine.cached(rows) if is_shared else rows
+            is_kept = self._readers[read] > 1 or (isinstance(read, Frame) and len(read.reads) > 1)
+            self._built[read] = self._engine.cached(rows) if is_kept else rows
         return self._built[read]
 
     def values(self, features: tuple[Feature, ...]) -> ir.Table:

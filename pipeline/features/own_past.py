@@ -1,11 +1,15 @@
 """The last three months of a customer against the customer's own nine months before."""
 
+from itertools import pairwise
+
 import ibis
 import ibis.expr.types as ir
 
 LATELY_DAYS = 91
 HALF_A_YEAR_DAYS = 182
 YEAR_DAYS = 365
+# The last days of the last quarter of a year and of those before.
+QUARTERS = (LATELY_DAYS, HALF_A_YEAR_DAYS, 273, YEAR_DAYS)
 
 
 def lately(rows: ir.Table) -> ir.BooleanColumn:
@@ -38,3 +42,21 @@ def pace(rows: ir.Table, values: ir.Column) -> ir.FloatingScalar:
     then = total(values, before(rows)) / (YEAR_DAYS - LATELY_DAYS)
     is_long_known = rows.days_ago.max() > HALF_A_YEAR_DAYS
     return is_long_known.ifelse(now / then.nullif(0), ibis.null("float64"))
+
+
+def volatility(rows: ir.Table, values: ir.DecimalColumn) -> ir.FloatingScalar:
+    """Sample deviation of what values add up to in each quarter of a year, over the mean of it.
+
+    Only quarters since the customer's first row of the year count, the empty ones among them too.
+    Null for fewer than two, and where nothing came together.
+    """
+    so_far = [values.sum(where=rows.days_ago <= days).fill_null(0) for days in QUARTERS]
+    by_quarter = [so_far[0], *(now - before for before, now in pairwise(so_far))]
+    first_ago = rows.days_ago.max()
+    first = sum((first_ago > days).cast("int64") for days in QUARTERS[:-1])
+    mean = so_far[-1].cast("float64") / (first + 1)
+    squares = sum(
+        (first >= quarter).ifelse((amount.cast("float64") - mean) ** 2, 0.0)
+        for quarter, amount in enumerate(by_quarter)
+    )
+    return (squares / first.nullif(0)).sqrt() / mean.nullif(0)

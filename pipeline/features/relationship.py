@@ -3,6 +3,7 @@
 import ibis.expr.types as ir
 
 from pipeline.features.declaration import Dimension, Risk, Unit, feature
+from pipeline.features.exact import mean
 from pipeline.features.frames.contacts import contacts
 from pipeline.features.frames.loans import granted_loans
 from pipeline.features.frames.profile import profile
@@ -80,7 +81,7 @@ def logins_trend(rows: ir.Table) -> ir.NumericValue:
 )  # fmt: skip
 def mean_sentiment_12m(rows: ir.Table) -> ir.NumericValue:
     """Mean tone of the contacts of the last 12 months."""
-    return rows.tone.mean().cast("float64")
+    return mean(rows.tone, where=rows.tone.notnull())
 
 
 @feature(
@@ -89,8 +90,7 @@ def mean_sentiment_12m(rows: ir.Table) -> ir.NumericValue:
 )  # fmt: skip
 def sentiment_trend(rows: ir.Table) -> ir.NumericValue:
     """Mean tone of the contacts of the last 3 months less that of the 9 months before."""
-    now, then = rows.tone.mean(where=lately(rows)), rows.tone.mean(where=before(rows))
-    return now.cast("float64") - then.cast("float64")
+    return mean(rows.tone, where=lately(rows)) - mean(rows.tone, where=before(rows))
 
 
 @feature(

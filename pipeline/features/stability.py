@@ -3,8 +3,8 @@
 import ibis.expr.types as ir
 
 from pipeline.features.declaration import Dimension, Risk, Unit, feature
-from pipeline.features.exact import spread
-from pipeline.features.frames.bookings import bookings
+from pipeline.features.exact import mean, spread
+from pipeline.features.frames.bookings import MONTHS, bookings, different
 from pipeline.features.frames.contacts import contacts
 from pipeline.features.frames.life_changes import life_changes
 from pipeline.features.frames.profile import profile
@@ -82,11 +82,7 @@ def region_late_share_12m(rows: ir.Table) -> ir.NumericValue:
 )  # fmt: skip
 def income_months_6m(rows: ir.Table) -> ir.NumericValue:
     """Months of the last 6 in which wages, a pension or a firm's sales were booked."""
-    months = [
-        (rows.income > 0).any(where=rows.months_ago == month).fill_null(False).cast("int64")
-        for month in range(6)
-    ]
-    return sum(months[1:], months[0])
+    return different(rows.month, of=MONTHS, where=rows.income > 0).fill_null(0)
 
 
 @feature(
@@ -106,7 +102,7 @@ def income_booking_volatility_12m(rows: ir.Table) -> ir.NumericValue:
     """How much single income bookings of the last 12 months vary: sample deviation over mean."""
     is_income = rows.income > 0
     # Not month by month: where a payday moves by days, a month would have two or none.
-    return spread(rows.income, is_income) / rows.income.mean(where=is_income).cast("float64")
+    return spread(rows.income, is_income) / mean(rows.income, where=is_income)
 
 
 @feature(

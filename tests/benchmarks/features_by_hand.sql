@@ -365,7 +365,7 @@ WITH bounds AS (
                 THEN last_day((getvariable('as_of') - to_months(back))::DATE)
             ELSE (getvariable('as_of') - to_months(back))::DATE
         END)::INTEGER AS days
-    FROM (SELECT unnest(range(1, 13))::INTEGER AS back)
+    FROM (SELECT unnest(range(1, 7))::INTEGER AS back)
 ),
 month_of_day AS (
     SELECT days_ago::INTEGER AS days_ago, count(*) FILTER (days <= days_ago)::INTEGER AS month
@@ -424,19 +424,8 @@ sums AS (
         sum(outflow) AS outflow,
         coalesce(sum(outflow) FILTER (days_ago <= 91), 0) AS outflow_3m,
         coalesce(sum(outflow) FILTER (days_ago <= 182), 0)::DOUBLE AS outflow_6m,
-        coalesce(sum(inflow) FILTER (month = 0), 0)::DOUBLE AS inflow_0,
-        coalesce(sum(inflow) FILTER (month = 1), 0)::DOUBLE AS inflow_1,
-        coalesce(sum(inflow) FILTER (month = 2), 0)::DOUBLE AS inflow_2,
-        coalesce(sum(inflow) FILTER (month = 3), 0)::DOUBLE AS inflow_3,
-        coalesce(sum(inflow) FILTER (month = 4), 0)::DOUBLE AS inflow_4,
-        coalesce(sum(inflow) FILTER (month = 5), 0)::DOUBLE AS inflow_5,
-        coalesce(sum(inflow) FILTER (month = 6), 0)::DOUBLE AS inflow_6,
-        coalesce(sum(inflow) FILTER (month = 7), 0)::DOUBLE AS inflow_7,
-        coalesce(sum(inflow) FILTER (month = 8), 0)::DOUBLE AS inflow_8,
-        coalesce(sum(inflow) FILTER (month = 9), 0)::DOUBLE AS inflow_9,
-        coalesce(sum(inflow) FILTER (month = 10), 0)::DOUBLE AS inflow_10,
-        coalesce(sum(inflow) FILTER (month = 11), 0)::DOUBLE AS inflow_11,
-        max(month) FILTER (month < 12) AS first_month,
+        coalesce(sum(inflow) FILTER (days_ago <= 182), 0) AS inflow_6m,
+        coalesce(sum(inflow) FILTER (days_ago <= 273), 0) AS inflow_9m,
         min(balance) FILTER (days_ago <= 91) AS lowest_3m,
         sum(balance) FILTER (days_ago <= 91) AS balance_3m,
         count(balance) FILTER (days_ago <= 91) AS balances_3m,
@@ -471,15 +460,16 @@ sums AS (
     FROM bookings
     GROUP BY customer_id
 ),
-monthly AS (
+flows AS (
     SELECT
         *,
         inflow_3m::DOUBLE AS inflow_lately,
         (inflow - inflow_3m)::DOUBLE AS inflow_before,
         outflow_3m::DOUBLE AS outflow_lately,
         (outflow - outflow_3m)::DOUBLE AS outflow_before,
-        (inflow_0 + inflow_1 + inflow_2 + inflow_3 + inflow_4 + inflow_5 + inflow_6 + inflow_7
-            + inflow_8 + inflow_9 + inflow_10 + inflow_11) / (first_month + 1) AS month_mean
+        (first_ago > 91)::INTEGER + (first_ago > 182)::INTEGER + (first_ago > 273)::INTEGER
+            AS first_quarter,
+        inflow::DOUBLE / (first_quarter + 1) AS quarter_mean
     FROM sums
 )
 SELECT
@@ -499,19 +489,14 @@ SELECT
     CASE WHEN first_ago > 182 THEN outflow_lately / 92 / nullif(outflow_before / 274, 0) END
         AS outflow_change,
     sqrt((
-        CASE WHEN first_month >= 0 THEN (inflow_0 - month_mean) ** 2 ELSE 0 END
-        + CASE WHEN first_month >= 1 THEN (inflow_1 - month_mean) ** 2 ELSE 0 END
-        + CASE WHEN first_month >= 2 THEN (inflow_2 - month_mean) ** 2 ELSE 0 END
-        + CASE WHEN first_month >= 3 THEN (inflow_3 - month_mean) ** 2 ELSE 0 END
-        + CASE WHEN first_month >= 4 THEN (inflow_4 - month_mean) ** 2 ELSE 0 END
-        + CASE WHEN first_month >= 5 THEN (inflow_5 - month_mean) ** 2 ELSE 0 END
-        + CASE WHEN first_month >= 6 THEN (inflow_6 - month_mean) ** 2 ELSE 0 END
-        + CASE WHEN first_month >= 7 THEN (inflow_7 - month_mean) ** 2 ELSE 0 END
-        + CASE WHEN first_month >= 8 THEN (inflow_8 - month_mean) ** 2 ELSE 0 END
-        + CASE WHEN first_month >= 9 THEN (inflow_9 - month_mean) ** 2 ELSE 0 END
-        + CASE WHEN first_month >= 10 THEN (inflow_10 - month_mean) ** 2 ELSE 0 END
-        + CASE WHEN first_month >= 11 THEN (inflow_11 - month_mean) ** 2 ELSE 0 END
-    ) / nullif(first_month, 0)) / nullif(month_mean, 0) AS inflow_volatility_12m,
+        (inflow_3m::DOUBLE - quarter_mean) ** 2
+        + CASE WHEN first_ago > 91
+            THEN ((inflow_6m - inflow_3m)::DOUBLE - quarter_mean) ** 2 ELSE 0 END
+        + CASE WHEN first_ago > 182
+            THEN ((inflow_9m - inflow_6m)::DOUBLE - quarter_mean) ** 2 ELSE 0 END
+        + CASE WHEN first_ago > 273
+            THEN ((inflow - inflow_9m)::DOUBLE - quarter_mean) ** 2 ELSE 0 END
+    ) / nullif(first_quarter, 0)) / nullif(quarter_mean, 0) AS inflow_volatility_12m,
     lowest_3m AS lowest_balance_3m,
     lowest_3m::DOUBLE / nullif(outflow_lately / 3, 0) AS lowest_balance_to_outflow,
     CASE
@@ -537,7 +522,7 @@ SELECT
     CASE WHEN first_ago > 182 THEN bookings_3m / 92 / nullif((bookings - bookings_3m) / 274, 0) END
         AS bookings_change,
     last_ago AS days_since_last_booking
-FROM monthly;
+FROM flows;
 
 CREATE OR REPLACE TEMP TABLE by_hand_contacts AS
 WITH contacts AS (

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.features.frames.bookings import days_to_months
+from pipeline.features.own_past import QUARTERS
 from tests.benchmarks.features_in_pandas import COLUMNS
 
 DAYS_A_MONTH = 365.25 / 12
@@ -35,7 +35,7 @@ def features(folder: Path, as_of: date, close: datetime) -> pl.DataFrame:
         _of_instalments(folder, as_of, close),
         _of_months(folder, as_of, close),
         _of_bureau_reports(folder, as_of, close),
-        _of_bookings(folder, as_of, close),
+        _of_bookings(folder, close),
         _of_contacts(folder, close),
     ):
         rows = _collected(part)
@@ -180,13 +180,12 @@ def _of_bureau_reports(folder: Path, as_of: date, close: datetime) -> pl.LazyFra
     )
 
 
-def _of_bookings(folder: Path, as_of: date, close: datetime) -> pl.LazyFrame:
+def _of_bookings(folder: Path, close: datetime) -> pl.LazyFrame:
     columns = ["customer_id", "posted_at", "amount", "channel", "category", "balance_after"]
     versions = _versions(folder, "transactions", close, of_days=366)
     rows = _latest(versions, ["transaction_id"], columns)
     amount, category = col("amount"), col("category").fill_null("other")
     ago, balance, channel = col("ago"), col("balance_after"), col("channel")
-    bounds = days_to_months(as_of)
     rows = rows.with_columns(ago=_days_ago("posted_at", close)).filter(ago.is_between(0, 365))
     rows = rows.select(
         "customer_id",
@@ -197,9 +196,9 @@ def _of_bookings(folder: Path, as_of: date, close: datetime) -> pl.LazyFrame:
         is_cash=category == "cash",
         inflow=pl.when((amount > 0) & (category != "loan")).then(amount).otherwise(0.0),
         outflow=pl.when(amount > 0).then(0.0).otherwise(-amount),
-        month=_where(ago < bounds[-1], pl.sum_horizontal(ago >= bound for bound in bounds)),
+        quarter=pl.sum_horizontal(ago > days for days in QUARTERS[:-1]),
     )
-    inflow, outflow, month = col("inflow"), col("outflow"), col("month")
+    inflow, outflow, quarter = col("inflow"), col("outflow"), col("quarter")
     of_3m, of_6m = ago <= 91, ago <= 182
     by_customer = rows.group_by("customer_id").agg(
         in_3m=_where(of_3m, inflow).sum(),
@@ -217,15 +216,15 @@ def _of_bookings(folder: Path, as_of: date, close: datetime) -> pl.LazyFrame:
         bookings_before=(~of_3m).sum(),
         days_since_last_booking=ago.min(),
         longest=ago.max(),
-        first=month.max(),
-        **{f"in_{back}": _where(month == back, inflow).sum() for back in range(len(bounds))},
+        first=quarter.max(),
+        **{f"in_{back}": _where(quarter == back, inflow).sum() for back in range(len(QUARTERS))},
     )
     in_3m, out_3m, first = col("in_3m"), col("out_3m"), col("first")
-    by_month = [col(f"in_{back}") for back in range(len(bounds))]
-    mean = pl.sum_horizontal(by_month) / (first + 1)
+    by_quarter = [col(f"in_{back}") for back in range(len(QUARTERS))]
+    mean = pl.sum_horizontal(by_quarter) / (first + 1)
     squares = pl.sum_horizontal(
         pl.when(first >= back).then((money - mean) ** 2).otherwise(0.0)
-        for back, money in enumerate(by_month)
+        for back, money in enumerate(by_quarter)
     )
     is_long_known = col("longest") > 182
     lacking = 1 - _over(col("balance_now"), col("balance_then"))

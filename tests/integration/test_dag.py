@@ -4,12 +4,13 @@ import json
 import os
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from pipeline.settings import REPOSITORY
 from tests.integration import dag_nights
@@ -17,11 +18,11 @@ from tests.integration.dag_nights import EMPTY_DAY, FIRST_NIGHT, LAST, TABLES
 
 STAGES = ["pull", "check", "build", "score", "decide", "publish"]
 BY_PARAM = str(LAST - timedelta(days=1))
-# Enough cohorts to learn from, and no more: this is no test of the model.
-POLICY = """
-training_cohorts: {description: d, unit: u, reference: r, values: {2000-01-01: 3}}
-held_out_cohorts: {description: d, unit: u, reference: r, values: {2000-01-01: 1}}
-"""
+# Enough to learn from, and no more: this is no test of the model.
+POLICY = {
+    "default_definition": {"days_past_due": 10, "horizon": 1},
+    "training": {"training_cohorts": 3, "held_out_cohorts": 1},
+}
 Told = dict[str, Any]
 
 
@@ -30,7 +31,12 @@ def told(module_home: Path) -> Told:
     """What became of the nights of `dag_nights`, all run in one process of its own."""
     policy = module_home / "policy"
     policy.mkdir()
-    (policy / "training.yaml").write_text(POLICY)
+    for name, values in POLICY.items():
+        words = {"description": "d", "unit": "u", "reference": "r"}
+        said = {
+            key: {**words, "values": {date(2000, 1, 1): value}} for key, value in values.items()
+        }
+        (policy / f"{name}.yaml").write_text(yaml.safe_dump(said))
     kept = {
         name: value
         for name, value in os.environ.items()

@@ -25,7 +25,7 @@ from pipeline.simulator.bank import Bank, simulate
 
 AS_OF = date(2024, 3, 31)
 LATER = AS_OF + timedelta(days=3)
-BANK = Bank(customers=150, months=20)
+BANK = Bank(customers=150, months=4, last_date=date(2024, 4, 30))
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """What the spec tests of features and outcomes share: from drawn tables to what was known."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
@@ -23,6 +23,7 @@ AS_OF = date(2024, 6, 30)
 """The as-of date of a spec that names no other: 91 days after 2024-03-31, 365 after 2023-07-01."""
 
 KnownFrom = Callable[..., Known]
+Build = Callable[..., dict[str, float | None]]
 Spec = Callable[..., None]
 
 
@@ -82,26 +83,48 @@ def known_from(
 
 
 @pytest.fixture(scope="session")
-def spec(known_from: KnownFrom, engine: Engine) -> Spec:
-    """Draw tables, and say what one feature is for each customer; None is null."""
+def build(known_from: KnownFrom, engine: Engine) -> Build:
+    """Some features over the same frame, each as values by customer; nothing is built twice."""
+    known: dict[object, Known] = {}
+    built: dict[object, dict[str, float | None]] = {}
 
-    known: dict[object, Frames] = {}
-    built: dict[object, dict[str, Row]] = {}
+    def build(
+        feature: str, others: Set[str], as_of: date, customers: Iterable[str], drawn: dict[str, str]
+    ) -> dict[str, float | None]:
+        tables = (as_of, *sorted(customers), *sorted(drawn.items()))
+        if (feature, tables) not in built:
+            if tables not in known:
+                known[tables] = known_from(as_of, tuple(customers), **drawn)
+            frame = FEATURES[feature].frame
+            wanted = tuple(
+                f for f in FEATURES.values() if f.name in {feature, *others} and f.frame is frame
+            )
+            rows = engine.to_arrow(Frames(known[tables], engine, wanted).values(wanted)).to_pylist()
+            for f in wanted:
+                built[f.name, tables] = {row["customer_id"]: row[f.name] for row in rows}
+        return built[feature, tables]
+
+    return build
+
+
+@pytest.fixture
+def spec(request: pytest.FixtureRequest, build: Build) -> Spec:
+    """Draw tables, and say what one feature is for each customer; None is null."""
+    # Spark takes a second for each build, and a tenth for each feature: with a feature goes what
+    # the test's other cases say of the same tables, and nothing else.
+    others = {
+        item.callspec.params["feature"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function)
+        and item.function is request.function
+        and "feature" in item.callspec.params
+    }
 
     def spec(
         feature: str, expected: Mapping[str, float | None], as_of: date = AS_OF, **drawn: str
     ) -> None:
-        # Specs of several features share their tables, and with them the frames built of them.
-        tables = (as_of, *sorted(expected), *sorted(drawn.items()))
-        if tables not in known:
-            frames = Frames(known_from(as_of, tuple(expected), **drawn), engine, FEATURES.values())
-            known[tables] = frames
-        key = (FEATURES[feature].frame, tables)
-        if key not in built:
-            wanted = tuple(f for f in FEATURES.values() if f.frame is FEATURES[feature].frame)
-            rows = engine.to_arrow(known[tables].values(wanted)).to_pylist()
-            built[key] = {row["customer_id"]: row for row in rows}
-        found = {name: built[key][name][feature] for name in expected}
+        built = build(feature, others, as_of, expected, drawn)
+        found = {name: built[name] for name in expected}
         nulls = {name for name, value in expected.items() if value is None}
         assert {name for name, value in found.items() if value is None} == nulls
         values = {name: value for name, value in expected.items() if value is not None}

@@ -1,10 +1,11 @@
 """How the customer uses credit and accounts of late, as drawn tables."""
 
-from datetime import date
-
 import pytest
 
+from pipeline.features.registry import FEATURES
 from tests.spec.conftest import Spec
+
+BOOKINGS = FEATURES["inflow_3m"].frame
 
 # 2024-04-01 is 90 days back. C's loan is agreed on, and begins tomorrow.
 LOANS = """
@@ -85,59 +86,30 @@ def test_bookings_3m(spec: Spec) -> None:
     spec("bookings_3m", {"A": 5, "Young": 1, "Long": 0, "Twice": 1} | NOUGHT, transactions=FLOWS)
 
 
-# The year's months end on the last of each. Gap has no booking in May, and its first one in April.
-# Of 3, 0 and 3 the sample deviation is the root of 3, and the mean 2.
-MONTHS = """
+# Quarters begin on 31 March, 31 December, 1 October and 1 July. Gap has nothing in the second of
+# its three: of 3, 0 and 3 the sample deviation is the root of 3, and the mean 2.
+QUARTERS = """
     customer_id | posted_at  | amount | category
     ------------+------------+--------+---------
-    Gap         | 2024-04-30 | 3      | salary
-    Gap         | 2024-06-01 | 2      | salary
+    Gap         | 2023-10-01 | 1      | salary
+    Gap         | 2023-12-30 | 2      | salary
+    Gap         | 2024-03-31 | 2      | salary
     Gap         | 2024-06-30 | 1      | transfer
-    Even        | 2024-04-30 | 7      | revenue
-    Even        | 2024-05-01 | 7      | revenue
-    Even        | 2024-06-30 | 7      | revenue
-    One         | 2024-06-01 | 7      | salary
-    Out         | 2024-05-01 | -7     | rent
+    Even        | 2023-12-31 | 3      | revenue
+    Even        | 2024-03-30 | 4      | revenue
+    Even        | 2024-03-31 | 7      | revenue
+    One         | 2024-03-31 | 7      | salary
+    Out         | 2024-03-30 | -7     | rent
     Out         | 2024-06-01 | -7     | rent
-    Year        | 2023-07-01 | 12     | salary
+    Year        | 2023-07-01 | 1      | salary
+    Year        | 2023-09-30 | 3      | salary
 """
 
 
 def test_inflow_volatility_12m(spec: Spec) -> None:
-    # Of 12 and eleven times 0 the sample deviation is the root of 12, and the mean 1.
-    expected = {"Gap": 3**0.5 / 2, "Even": 0, "One": None, "Out": None, "Year": 12**0.5}
-    spec("inflow_volatility_12m", expected, transactions=MONTHS)
-
-
-@pytest.mark.parametrize(
-    ("as_of", "first", "second"),
-    [
-        # A month's end leads to months' ends, another day to the same day of each month.
-        (date(2024, 2, 29), "2024-01-31", "2024-02-01"),
-        (date(2023, 2, 28), "2023-01-31", "2023-02-01"),
-        (date(2024, 2, 28), "2024-01-28", "2024-01-29"),
-        (date(2024, 3, 30), "2024-02-29", "2024-03-01"),
-        (date(2024, 1, 15), "2023-12-15", "2023-12-16"),
-    ],
-    ids=str,
-)
-def test_months_are_counted_back_from_the_as_of_date(
-    spec: Spec, as_of: date, first: str, second: str
-) -> None:
-    # Of 1 in one month and 3 in the next the deviation is the root of 2, and the mean 2.
-    spec(
-        "inflow_volatility_12m",
-        {"A": 2**0.5 / 2, "B": None},
-        as_of,
-        transactions=f"""
-        customer_id | posted_at | amount
-        ------------+-----------+-------
-        A           | {first}   | 1
-        A           | {second}  | 3
-        B           | {second}  | 1
-        B           | {as_of}   | 3
-        """,
-    )
+    # Of 4 and three times 0 the sample deviation is 2, and the mean 1.
+    expected = {"Gap": 3**0.5 / 2, "Even": 0, "One": None, "Out": None, "Year": 2}
+    spec("inflow_volatility_12m", expected, transactions=QUARTERS)
 
 
 BALANCES = """
@@ -259,11 +231,18 @@ def test_a_day_ends_at_the_close_and_a_year_begins_365_days_before(spec: Spec) -
     )
 
 
-def test_the_highest_amounts_of_the_contract_fit(spec: Spec) -> None:
-    trillion = 10**12
-    highest = "\n".join(
-        f"A | 2024-06-30 | {sign}{trillion} | {sign}{trillion}" for sign in ("", "", "-")
-    )
-    drawn = f"customer_id | posted_at | amount | balance_after\n---\n{highest}"
-    spec("inflow_3m", {"A": 2 * trillion / 3}, transactions=drawn)
-    spec("lowest_balance_3m", {"A": -trillion}, transactions=drawn)
+TRILLION = 10**12
+HIGHEST = """
+    customer_id | posted_at  | amount         | balance_after
+    ------------+------------+----------------+---------------
+    A           | 2024-06-30 | 1000000000000  | 1000000000000
+    A           | 2024-06-30 | 1000000000000  | 1000000000000
+    A           | 2024-06-30 | -1000000000000 | -1000000000000
+"""
+
+
+@pytest.mark.parametrize("feature", [f.name for f in FEATURES.values() if f.frame is BOOKINGS])
+def test_the_highest_amounts_of_the_contract_fit(spec: Spec, feature: str) -> None:
+    said = {"inflow_3m": {"A": 2 * TRILLION / 3}, "lowest_balance_3m": {"A": -TRILLION}}
+    # Of the others it is enough that nothing overflows.
+    spec(feature, said.get(feature, {}), transactions=HIGHEST)

@@ -165,6 +165,36 @@ def test_income_in_the_accounts(
     spec(feature, expected, transactions=INCOME)
 
 
+@pytest.mark.parametrize(
+    ("as_of", "first", "second"),
+    [
+        # A month's end leads to months' ends, another day to the same day of each month.
+        (date(2024, 2, 29), "2024-01-31", "2024-02-01"),
+        (date(2023, 2, 28), "2023-01-31", "2023-02-01"),
+        (date(2024, 2, 28), "2024-01-28", "2024-01-29"),
+        (date(2024, 3, 30), "2024-02-29", "2024-03-01"),
+        (date(2024, 1, 15), "2023-12-15", "2023-12-16"),
+    ],
+    ids=str,
+)
+def test_months_are_counted_back_from_the_as_of_date(
+    spec: Spec, as_of: date, first: str, second: str
+) -> None:
+    spec(
+        "income_months_6m",
+        {"A": 2, "B": 1},
+        as_of,
+        transactions=f"""
+        customer_id | posted_at | amount | category
+        ------------+-----------+--------+---------
+        A           | {first}   | 1      | salary
+        A           | {second}  | 3      | salary
+        B           | {second}  | 1      | salary
+        B           | {as_of}   | 3      | salary
+        """,
+    )
+
+
 REACHED = """
     customer_id | occurred_at | kind      | channel
     ------------+-------------+-----------+--------

@@ -60,15 +60,16 @@ def test_what_waits_lies_in_the_spill_folder(
     assert list(here.iterdir()) == []
 
 
-def test_half_of_the_memory_is_the_engines(tmp_path: Path) -> None:
-    def limit(engine: DuckDBEngine) -> float:
-        (value,) = engine._connection.con.sql("SELECT current_setting('memory_limit')").fetchall()
-        number, unit = str(value[0]).split()
-        return float(number) * float(1024 ** ["KiB", "MiB", "GiB", "TiB"].index(unit))
-
-    # Left alone, DuckDB takes four fifths.
-    share = limit(DuckDBEngine(1, spill=tmp_path)) / limit(DuckDBEngine(1))
-    assert share == pytest.approx(0.5 / 0.8, rel=0.02)
+@pytest.mark.parametrize(("machine_gb", "engine_gb"), [(2.0, 1.0), (7.0, 3.5), (64.0, 4.0)])
+def test_it_takes_half_of_a_small_machine_and_no_more_than_four_gigabytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machine_gb: float, engine_gb: float
+) -> None:
+    monkeypatch.setattr("pipeline.engines.duckdb.machine_gb", lambda: machine_gb)
+    engine = DuckDBEngine(1, spill=tmp_path)
+    (value,) = engine._connection.con.sql("SELECT current_setting('memory_limit')").fetchall()
+    number, unit = str(value[0]).split()
+    taken = float(number) * float(1024 ** ["bytes", "KiB", "MiB", "GiB"].index(unit))
+    assert taken == pytest.approx(engine_gb * 1e9, rel=0.02)
 
 
 def test_without_a_spill_folder_nothing_waits_on_disk(

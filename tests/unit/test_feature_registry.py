@@ -3,8 +3,8 @@
 import math
 import re
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import cache
 
 import ibis
 import ibis.expr.operations as ops
@@ -85,15 +85,14 @@ def test_nothing_is_a_value_it_may_have(declared: Feature) -> None:
 @each_feature
 def test_it_adds_up_no_floating_point_numbers(declared: Feature) -> None:
     # Their sum depends on the order of the rows, and threads deliver rows in any order.
-    frames = Frames(_nothing_known(), _Unrun(), [declared])
-    assert _order_dependent(frames.values((declared,))) == []
+    rows = _frames_over(frozenset(CONTRACTS)).rows(declared.frame)
+    assert _order_dependent(declared.expression(rows)) == []
 
 
 @each_feature
 def test_it_reads_nothing_but_its_sources(declared: Feature) -> None:
-    known = _nothing_known()
-    rest = {n: v for n, v in known.versions.items() if n in {*declared.sources, "customers"}}
-    Frames(replace(known, versions=rest), _Unrun(), [declared]).values((declared,))
+    frames = _frames_over(frozenset({*declared.sources, "customers"}))
+    declared.expression(frames.rows(declared.frame))
 
 
 def test_there_are_features_enough() -> None:
@@ -182,16 +181,16 @@ class _Unrun(DuckDBEngine):
         return expression
 
 
-def _nothing_known() -> Known:
-    versions = {
-        name: ibis.table(ibis.schema(contract.arrow_schema), name=name)
-        for name, contract in CONTRACTS.items()
-    }
+@cache
+def _frames_over(tables: frozenset[str]) -> Frames:
+    """The frames of all features, each when it is asked for, where there are some tables only."""
+    versions = {name: ibis.table(CONTRACTS[name].arrow_schema, name=name) for name in tables}
     at = AsOf(date(2024, 6, 30), datetime(2024, 7, 1, tzinfo=UTC))
-    return Known(at, versions, CONTRACTS, frozenset(CONTRACTS))
+    known = Known(at, versions, CONTRACTS, frozenset(CONTRACTS))
+    return Frames(known, _Unrun(), FEATURES.values())
 
 
-def _order_dependent(expression: ibis.expr.types.Table) -> list[str]:
+def _order_dependent(expression: ibis.expr.types.Expr) -> list[str]:
     # The engine keeps a running mean for a deviation, a float even over integers.
     deviations = (ops.Variance, ops.StandardDev, ops.Covariance, ops.Correlation)
     sums = (ops.Sum, ops.Mean)

@@ -27,7 +27,7 @@ def test_the_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert (settings.source_url, settings.source_queries, settings.warehouse_url) == (None,) * 3
     assert settings.contracts == REPOSITORY / "data_contracts"
     assert settings.timezone.key == "UTC"
-    assert (settings.lookback_days, settings.threads) == (3, 2)
+    assert (settings.lookback_days, settings.threads, settings.engine) == (3, 2, "duckdb")
 
 
 def test_every_setting_says_what_it_is() -> None:
@@ -40,12 +40,14 @@ def test_variables_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.setenv("RISK_SOURCE_URL", SECRET)
     monkeypatch.setenv("RISK_BANK_TIMEZONE", "Africa/Lagos")
     monkeypatch.setenv("RISK_LOOKBACK_DAYS", "0")
+    monkeypatch.setenv("RISK_ENGINE", "spark")
     settings = load_settings()
     assert settings.home == tmp_path / "home"
     assert settings.source_url is not None
     assert settings.source_url.get_secret_value() == SECRET
     assert settings.timezone.key == "Africa/Lagos"
     assert settings.lookback_days == 0
+    assert settings.engine == "spark"
 
 
 @pytest.mark.parametrize("name", [PREFIX + name.upper() for name in Settings.model_fields])
@@ -88,6 +90,11 @@ def test_settings_are_frozen() -> None:
         ("RISK_LOOKBACK_DAYS", "-1", "setting RISK_LOOKBACK_DAYS: .*greater than or equal to 0"),
         ("RISK_LOOKBACK_DAYS", "367", "less than or equal to 366"),
         ("RISK_LOOKBACK_DAYS", "three", "setting RISK_LOOKBACK_DAYS: .*valid integer"),
+        (
+            "RISK_ENGINE",
+            "Spark",
+            "setting RISK_ENGINE: .*'Spark' is no engine; .* duckdb or spark$",
+        ),
         ("RISK_THREADS", "0", "setting RISK_THREADS: .*greater than or equal to 1"),
         ("RISK_HOME", "~nobody_of_that_name/risk", "setting RISK_HOME: .*no home folder"),
         ("RISK_SOURCE_URL", "~nobody_of_that_name/bank", "setting RISK_SOURCE_URL: .*no home"),

@@ -76,11 +76,9 @@ def nulls_as_nan(values: list[float | None]) -> list[float]:
         (lambda t: t.is_paid.any(), [1, 1, 0]),
         (lambda t: t.count(where=t.days > 3), [0, 2, 0]),
         (lambda t: t.days.nunique(where=t.is_paid), [1, 1, 0]),
-        (lambda t: t.days.argmax(t["at"]), [3, 5, -7]),
-        (lambda t: t.days.argmin(t["at"]), [None, 4, -7]),
         (lambda t: t.days.argmax(t.day), [3, 4, -7]),
         (lambda t: t.days.argmin(t.day), [3, 5, -7]),
-        (lambda t: t.days.argmax(t["at"], where=~t.is_paid), [None, 4, -7]),
+        (lambda t: t.days.argmax(t.day, where=~t.is_paid), [None, 4, -7]),
     ],
 )
 def test_aggregates(
@@ -98,7 +96,7 @@ def test_aggregates(
 def test_means_and_quotients_of_decimals_are_not_rounded_to_decimals(engine: Engine) -> None:
     rows = engine.table(THIRD)
     amount = money(rows.amount)
-    for value in (amount.mean(), amount.sum() / ibis.literal(3, "decimal(18, 4)")):
+    for value in (mean(amount, amount.notnull()), amount.sum() / ibis.literal(3, "decimal(18, 4)")):
         found = engine.to_arrow(of_each(rows, value.cast("float64")))
         assert found["it"].to_pylist() == [1 / 3]
 
@@ -111,6 +109,7 @@ def test_means_and_quotients_of_decimals_are_not_rounded_to_decimals(engine: Eng
         (lambda t: (t["at"] < AT.close).cast("int64"), [1, 1, 1, 0, None]),
         (lambda t: t.day.year() * 12 + t.day.month(), [24290, None, 24278, 23521, 24292]),
         (lambda t: AT.days_since(t.day + ibis.interval(days=1)), [30, None, 396, 23465, -2]),
+        (lambda t: t.days / 365.25, [3 / 365.25, None, 4 / 365.25, 5 / 365.25, -7 / 365.25]),
         (lambda t: quotient(t.days, t.days - 3), [None, None, 4, 2.5, 0.7]),
         (lambda t: ibis.greatest(t.amount, 0.0), [0.1, 0, 1e9 + 0.01, 1e9 + 0.02, 0]),
         (lambda t: ibis.row_number().over(window(t, t.days)), [0, 1, 0, 1, 0]),

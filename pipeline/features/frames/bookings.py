@@ -1,6 +1,7 @@
 """How the customer's accounts moved in the last year."""
 
 import calendar
+from collections.abc import Iterable
 from datetime import date
 
 import ibis
@@ -11,41 +12,39 @@ from pipeline.features.declaration import Recent, frame
 from pipeline.features.exact import money
 
 BOOKINGS_OF_A_YEAR = Recent("transactions", "posted_at", days=365)
-MONTHS = 12
+CHANNELS = ("branch", "atm", "card", "online", "mobile", "transfer")
+MONTHS = 6
 
 
 @frame(BOOKINGS_OF_A_YEAR)
 def bookings(at: AsOf, transactions: ir.Table) -> ir.Table:
     """Every booking of the last year.
 
-    Columns: customer_id, days_ago, months_ago (0 to 11, see ``days_to_months``; null for a day
+    Columns: customer_id, days_ago, month (a bit for each of the last 6, see ``days_to_months``; 0
     before them), inflow (a loan paid out is none: it has to be paid back), outflow, income (wages,
-    pensions and a firm's sales), category, channel and balance.
+    pensions and a firm's sales), category, channel (a bit for each of ``CHANNELS``, null where
+    none is recorded) and balance.
     """
     amount = money(transactions.amount)
     category = transactions.category.fill_null("other")
     nothing = money(ibis.literal(0.0))
-    days_ago = at.days_since_instant(transactions.posted_at)
-    bounds = days_to_months(at.date)
     is_in = amount > 0
-    return transactions.select(
+    rows = transactions.select(
         "customer_id",
-        "channel",
         category=category,
-        days_ago=days_ago,
-        months_ago=ibis.cases(
-            *((days_ago < bound, month) for month, bound in enumerate(bounds)),
-            else_=ibis.null("int64"),
-        ),
+        channel=one_bit(transactions.channel == channel for channel in CHANNELS),
+        days_ago=at.days_since_instant(transactions.posted_at),
         inflow=(is_in & (category != "loan")).ifelse(amount, nothing),
         outflow=is_in.ifelse(nothing, -amount),
         income=(is_in & category.isin(("salary", "revenue"))).ifelse(amount, nothing),
         balance=money(transactions.balance_after),
     )
+    bounds = days_to_months(at.date)
+    return rows.mutate(month=one_bit(rows.days_ago < bound for bound in bounds).fill_null(0))
 
 
 def days_to_months(today: date) -> tuple[int, ...]:
-    """How many days make up the last month, the last 2 months and so on, up to 12.
+    """How many days make up the last month, the last 2 months and so on, up to 6.
 
     Months are counted back from a day: to 15 June belong 16 May to 15 June, and a month's end
     leads to months' ends. So each holds one payday, which 30 days would not.
@@ -60,20 +59,21 @@ def days_to_months(today: date) -> tuple[int, ...]:
     return tuple(found)
 
 
-def volatility(rows: ir.Table, amounts: ir.DecimalColumn) -> ir.FloatingScalar:
-    """Sample deviation of the monthly sums of amounts, over their mean.
+def one_bit(conditions: Iterable[ir.BooleanValue]) -> ir.IntegerValue:
+    """A bit for the first condition that holds, the lowest for the first one; null if none does."""
+    return ibis.cases(*((holds, 1 << place) for place, holds in enumerate(conditions)))
 
-    Only months since the customer's first booking of the year count, the empty ones among them
-    too. Null for fewer than two, and where nothing was booked.
+
+def different(bits: ir.IntegerColumn, of: int, where: ir.BooleanColumn) -> ir.IntegerScalar:
+    """How many of the lowest bits are set in any row that counts; null where no row has any.
+
+    A count of distinct values would keep a set a customer; this keeps a number.
+
+    Args:
+        bits: of which each row sets one, or none.
+        of: how many there are.
+        where: which rows count.
     """
-    months = [
-        amounts.sum(where=rows.months_ago == month).fill_null(0).cast("float64")
-        for month in range(MONTHS)
-    ]
-    first = rows.months_ago.max()
-    mean = sum(months[1:], months[0]) / (first + 1)
-    squares = [
-        (first >= month).ifelse((amount - mean) * (amount - mean), 0.0)
-        for month, amount in enumerate(months)
-    ]
-    return (sum(squares[1:], squares[0]) / first.nullif(0)).sqrt() / mean.nullif(0)
+    found = bits.bit_or(where=where)
+    marks = [(found >> place) & 1 for place in range(of)]
+    return sum(marks[1:], marks[0])

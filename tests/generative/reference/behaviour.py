@@ -53,11 +53,12 @@ def flows(rows: Sequence[Row]) -> Values:
 
 
 def volatility(rows: Sequence[Row]) -> Number | None:
-    months = [row["month"] for row in rows if row["month"] is not None]
-    sums = [
-        sum((inflow(row) for row in rows if row["month"] == month), Decimal(0))
-        for month in range(max(months, default=-1) + 1)
-    ]
+    """Of what came in in each of the last four quarters, since the one of the first booking."""
+    sums = []
+    for last_day, first_day in ((0, 91), (92, 182), (183, 273), (274, 365)):
+        if any(row["days_ago"] >= last_day for row in rows):
+            amounts = [inflow(row) for row in rows if last_day <= row["days_ago"] <= first_day]
+            sums.append(sum(amounts, Decimal(0)))
     return ratio(stdev(sums), mean(sums)) if len(sums) > 1 else None
 
 

@@ -9,7 +9,7 @@ from tests.generative.reference.rows import Number, Row, days_since, of_customer
 
 
 def happened(rows: Iterable[Row], moment: str, customer: Row, today: date) -> list[Row]:
-    """A customer's rows of the last year, with days_ago and the month, 0 for the latest."""
+    """A customer's rows of the last year, with days_ago and month, as ``month_of`` says."""
     found: list[Row] = []
     for row in of_customer(rows, customer):
         days_ago = days_since(row[moment], today)
@@ -20,8 +20,8 @@ def happened(rows: Iterable[Row], moment: str, customer: Row, today: date) -> li
 
 
 def month_of(day: date, today: date) -> int | None:
-    """In which of the 12 months counted back from today a day lies."""
-    for month in range(12):
+    """In which of the 6 months counted back from today a day lies, if in any."""
+    for month in range(6):
         if months_before(today, month + 1) < day <= months_before(today, month):
             return month
     return None

@@ -65,7 +65,7 @@ def income(bookings: list[Row]) -> Values:
         row for row in bookings if row["category"] in ("salary", "revenue") and row["amount"] > 0
     ]
     amounts = [money(row["amount"]) for row in sums]
-    months = {row["month"] for row in sums} & set(range(6))
+    months = {row["month"] for row in sums} - {None}
     return {
         "income_months_6m": len(months) if bookings else None,
         "days_since_income": least(row["days_ago"] for row in sums),
