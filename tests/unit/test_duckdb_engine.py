@@ -108,6 +108,7 @@ def test_other_errors_are_defects() -> None:
     assert not isinstance(raised.value, RisklineError | EngineError)
 
 
+@pytest.mark.usefixtures("pythons_own_interrupt")
 def test_ctrl_c_is_ctrl_c_in_a_sort(tmp_path: Path) -> None:
     engine = DuckDBEngine(1)
     file = tmp_path / "rows.parquet"

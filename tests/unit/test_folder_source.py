@@ -167,10 +167,11 @@ def test_a_query_leaves_nothing_where_the_program_was_started(
     assert seen == set()
 
 
+@pytest.mark.usefixtures("pythons_own_interrupt")
 def test_ctrl_c_is_ctrl_c_in_a_query(tmp_path: Path) -> None:
     folder = tmp_path / "source"
     folder.mkdir()
-    batches = FolderSource(folder, _queries(tmp_path, 1_000_000_000)).read(CONTRACT, None, UNTIL)
+    batches = FolderSource(folder, _queries(tmp_path, 100_000_000)).read(CONTRACT, None, UNTIL)
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         for _ in batches:
