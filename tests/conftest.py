@@ -1,7 +1,6 @@
 """Fixtures that more than one folder of tests needs."""
 
 import shutil
-import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,14 +75,6 @@ def bank_url(shared_server: Server) -> str:
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public")
     return url
-
-
-@pytest.fixture
-def pythons_own_interrupt() -> Iterator[None]:
-    """Ctrl-C is Python's own: PySpark, once a test has started it, would take it for its jobs'."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="module")

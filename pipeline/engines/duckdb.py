@@ -1,6 +1,5 @@
 """DuckDB, the engine of one machine."""
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,14 +10,18 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from pipeline.engines.base import EngineError
-from pipeline.engines.session import FAULTS, QUIETLY_UTC, interruptible, path_of, room_wanted
+from pipeline.engines.session import (
+    FAULTS,
+    QUIETLY_UTC,
+    interruptible,
+    memory_limit,
+    path_of,
+    room_wanted,
+)
 from pipeline.errors import of_the_machine
 
 BATCH_ROWS = 100_000
 SORT_MEMORY = "400MB"
-MEMORY_GB = 4.0
-"""What it may hold before rows wait on disk: enough for millions of customers, and so little that
-other programs, and the rows that Python holds, have room on the machine of a small lender."""
 # The side of a join that is kept in memory is the right one, as the expression says: DuckDB itself
 # takes `NOT is_deleted` to leave a fifth of the rows, and would keep the larger side. And an
 # aggregate reads its rows once, not once more for each range of keys: they lie by day, not by key.
@@ -52,8 +55,7 @@ class DuckDBEngine:
                 spill.mkdir(parents=True, exist_ok=True, mode=0o700)
             except OSError as error:
                 raise of_the_machine(error) from error
-            limit = min(MEMORY_GB, machine_gb() / 2)
-            self._connection.con.execute("SET memory_limit = ?", [f"{limit:.1f}GB"])
+            self._connection.con.execute("SET memory_limit = ?", [memory_limit()])
 
     def table(self, rows: pa.Table) -> ir.Table:
         """An Ibis table over rows in memory, which stay there for as long as the engine lives."""
@@ -128,8 +130,3 @@ class DuckDBEngine:
         stack.enter_context(room_wanted(self._spill))
         stack.enter_context(interruptible())
         return stack
-
-
-def machine_gb() -> float:
-    """The memory of the machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9

@@ -11,7 +11,14 @@ import pyarrow.parquet as pq
 
 from pipeline.engines.base import EngineError
 from pipeline.engines.csv_file import line_fault, quoted, reading, refuse_repeats
-from pipeline.engines.session import FAULTS, QUIETLY_UTC, interruptible, path_of, room_wanted
+from pipeline.engines.session import (
+    FAULTS,
+    QUIETLY_UTC,
+    interruptible,
+    memory_limit,
+    path_of,
+    room_wanted,
+)
 from pipeline.errors import RisklineError
 
 # Readers by the end of a file's name; DuckDB unpacks .gz itself.
@@ -71,6 +78,7 @@ def query_folder(
     with tempfile.TemporaryDirectory(prefix="riskline_") as spill, duckdb.connect() as connection:
         connection.execute(QUIETLY_UTC)
         connection.execute("SET temp_directory = ?", [spill])
+        connection.execute("SET memory_limit = ?", [memory_limit()])
         # A table's name that no file bears is a mistake, not a variable of this program.
         connection.execute("SET python_enable_replacements = false")
         try:

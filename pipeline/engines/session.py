@@ -1,5 +1,6 @@
-"""What every session with DuckDB needs: no zone of its own, Ctrl-C, and files by their names."""
+"""What every session with DuckDB needs: bounds, Ctrl-C, and files by their names."""
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ from pipeline.errors import RisklineError
 # Timestamps carry a zone; their dates must not depend on the machine's own. And DuckDB draws its
 # progress into whatever stands on the terminal.
 QUIETLY_UTC = "SET TimeZone = 'UTC'; SET enable_progress_bar = false"
+MEMORY_GB = 4.0
+"""What a session may hold before rows wait on disk: enough for millions of customers, and so little
+that other programs, and the rows that Python holds, have room on the machine of a small lender."""
 FAULTS = (duckdb.Error, pa.ArrowException, OSError)
 """How DuckDB fails: what goes wrong after the first batch comes by way of Arrow, as an OSError."""
 PATTERN_SIGNS = re.compile(r"[*?\[]")
@@ -20,6 +24,16 @@ NO_ROOM = re.compile(
     r"Out of Memory Error|No space left on device|Disk quota exceeded|File too large"
 )
 INTERRUPTED = re.compile(r"INTERRUPT Error|^Query interrupted")
+
+
+def memory_limit() -> str:
+    """What a session that has a folder to spill to may hold, as DuckDB takes it."""
+    return f"{min(MEMORY_GB, machine_gb() / 2):.1f}GB"
+
+
+def machine_gb() -> float:
+    """The memory of the machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
 
 
 def path_of(file: Path) -> str:

@@ -1,10 +1,7 @@
 """What the engine reads, where it lets rows wait, and what it says where there is no room."""
 
 import gc
-import os
-import signal
 import stat
-import threading
 from pathlib import Path
 
 import ibis
@@ -64,7 +61,7 @@ def test_what_waits_lies_in_the_spill_folder(
 def test_it_takes_half_of_a_small_machine_and_no_more_than_four_gigabytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machine_gb: float, engine_gb: float
 ) -> None:
-    monkeypatch.setattr("pipeline.engines.duckdb.machine_gb", lambda: machine_gb)
+    monkeypatch.setattr("pipeline.engines.session.machine_gb", lambda: machine_gb)
     engine = DuckDBEngine(1, spill=tmp_path)
     (value,) = engine._connection.con.sql("SELECT current_setting('memory_limit')").fetchall()
     number, unit = str(value[0]).split()
@@ -106,23 +103,6 @@ def test_other_errors_are_defects() -> None:
     with pytest.raises(Exception, match="Could not convert") as raised:
         engine.to_arrow(broken)
     assert not isinstance(raised.value, RisklineError | EngineError)
-
-
-@pytest.mark.usefixtures("pythons_own_interrupt")
-def test_ctrl_c_is_ctrl_c_in_a_sort(tmp_path: Path) -> None:
-    engine = DuckDBEngine(1)
-    file = tmp_path / "rows.parquet"
-    pq.write_table(engine.to_arrow(many(3_000_000)), file)
-
-    def sort() -> None:
-        # Time enough for the signal in the midst of it: each round starts anew.
-        for _ in range(100):
-            for _batch in engine.sorted_batches(file, ["n", "mixed"], tmp_path):
-                pass
-
-    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
-        sort()
 
 
 def test_rows_that_are_held_are_let_go_of() -> None:
