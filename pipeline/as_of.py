@@ -95,7 +95,8 @@ class Known:
             raise ValueError(f"the contract of {table} lets rows be known before {moment}")
         first = self.at.close - timedelta(days=days + 1)
         known = latest_versions(rows.filter(rows[KNOWN_AT] >= first), contract, self.at)
-        return known.filter(self.at.days_since_instant(known[moment]).between(0, days))
+        # Instants are compared as they are: readers of files skip what lies outside.
+        return known.filter((known[moment] >= first) & (known[moment] < self.at.close))
 
 
 def known_at_close(

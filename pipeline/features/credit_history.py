@@ -309,7 +309,7 @@ def loans_settled_early(rows: ir.Table) -> ir.NumericValue:
 )
 def relapses_24m(rows: ir.Table) -> ir.NumericValue:
     """Times within the last 24 months that all arrears were cleared and came back."""
-    return (rows.cleared_before <= rows.due_date).sum()
+    return (rows.cleared_before >= rows.days_since_due).sum()
 
 
 @feature(
@@ -471,5 +471,5 @@ def _of_the_latest(
         where: which rows count.
     """
     # To find the row itself an engine sorts them; the least of one number takes a mere look.
-    least = (days_back * A_DAY + (A_DAY // 2 - values)).min(where=where)
+    least = (days_back.cast("int64") * A_DAY + (A_DAY // 2 - values)).min(where=where)
     return A_DAY // 2 - least % A_DAY

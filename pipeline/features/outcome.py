@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
-import ibis
 import pyarrow as pa
 
 from pipeline.engines.base import Engine
 from pipeline.features.build import CUSTOMER_ID, Frames
-from pipeline.features.frames.instalments import instalments
+from pipeline.features.frames.instalments import days_since_settled, instalments
 
 IS_DEFAULT = "is_default"
 
@@ -65,14 +64,15 @@ def outcomes(then: date, frames: Frames, definition: DefaultDefinition, engine: 
     if end > known_on:
         raise ValueError(f"the horizon of {then} ends on {end}, after {known_on}")
     rows = frames.rows(instalments)
-    first, last = ibis.literal(then), ibis.literal(end)
-    settled = rows.settled_date.fill_null(ibis.date(9999, 12, 31))
-    default_date = rows.due_date + ibis.interval(days=definition.days_past_due)
-    defaults = settled >= default_date
+    # All in days before the frames' own: what is not paid by then was not within the horizon.
+    first, last = (known_on - then).days, (known_on - end).days
+    settled = days_since_settled(rows).fill_null(-1)
+    default = rows.days_since_due - definition.days_past_due
+    defaults = settled <= default
     rows = rows.mutate(
-        is_in_default=defaults & (default_date <= first) & (settled > first),
-        is_due=(rows.due_date <= last) & (settled > first),
-        is_default=defaults & (default_date > first) & (default_date <= last),
+        is_in_default=defaults & (default >= first) & (settled < first),
+        is_due=(rows.days_since_due >= last) & (settled < first),
+        is_default=defaults & (default < first) & (default >= last),
     )
     customers = rows.group_by(CUSTOMER_ID).aggregate(
         is_in_default=rows.is_in_default.any(),
