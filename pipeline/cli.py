@@ -61,9 +61,9 @@ def train(as_of: AsOf) -> None:
     """Train a model on what is known on a date; it scores if it deserves to."""
     settings = load_settings()
     day = _business_date(as_of, settings)
-    from pipeline import nightly
+    from pipeline import retraining
 
-    training = nightly.train(settings, day)
+    training = retraining.train(settings, day)
     trained = training.trained
     console = _console()
     console.print(
@@ -152,11 +152,11 @@ def quarantine(
     rows: Annotated[int, typer.Option(min=0, help="Rows to show of each table.")] = 5,
 ) -> None:
     """Show the rows that break their contract, by their keys, and why."""
-    from pipeline import nightly
+    from pipeline import lookups
 
     settings = load_settings()
     console = _console()
-    tables = nightly.quarantined(settings, _business_date(as_of, settings))
+    tables = lookups.quarantined(settings, _business_date(as_of, settings))
     if table is not None and table not in tables:
         raise RisklineError(f"no table {table}; there are {', '.join(tables)}")
     for name, found in tables.items():
@@ -181,11 +181,11 @@ def features(
     """Show a customer's features by dimension, and the rows that they came from."""
     settings = load_settings()
     day = _business_date(as_of, settings)
-    from pipeline import nightly
+    from pipeline import lookups
     from pipeline.features.registry import FEATURES, names_by_dimension
 
-    view = nightly.customer_view(settings, day, customer)
-    hidden = {} if personal else nightly.personal_columns(settings)
+    view = lookups.customer_view(settings, day, customer)
+    hidden = {} if personal else lookups.personal_columns(settings)
     for dimension, names in names_by_dimension().items():
         shown = [
             (name, _figure(view.values[name]), FEATURES[name].unit.value,
@@ -207,12 +207,12 @@ def features(
 def status() -> None:
     """Show the nights that are published, and the model in use."""
     from models import registry
-    from pipeline import nightly
+    from pipeline.rooms import ensure_warehouse
     from pipeline.warehouse.query import read_only
 
     settings = load_settings()
     console = _console()
-    nightly.ensure_warehouse(settings)
+    ensure_warehouse(settings)
     champion = registry.champion(settings.home)
     console.print(
         "no model has been trained yet"

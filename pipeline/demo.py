@@ -7,9 +7,10 @@ from datetime import timedelta
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import nightly, scheduler
+from pipeline import retraining, scheduler
 from pipeline.errors import RisklineError
 from pipeline.lake import Lake
+from pipeline.rooms import lake_owner
 from pipeline.settings import Settings
 from pipeline.simulator.bank import Bank
 from pipeline.simulator.deliver import fill
@@ -35,14 +36,14 @@ def demo(settings: Settings, console: Console) -> None:
     server = ensure_running(settings.home)
     bank = Bank()
     # Before anything is replaced: the home may hold another bank's nights.
-    Lake(settings.lake).claim(nightly.lake_owner(settings, repr(bank)))
+    Lake(settings.lake).claim(lake_owner(settings, repr(bank)))
     url = server.url("bank", "bank")
     rows = fill(bank, url, console)
     name_bank(url, repr(bank))
     counts = ", ".join(f"{count:,} {name}" for name, count in rows.items())
     console.print(f"a simulated bank, rows by table: {counts}")
     nights = [bank.last_date - timedelta(days=back) for back in reversed(range(NIGHTS))]
-    training = nightly.train(settings, nights[0] - timedelta(days=1))
+    training = retraining.train(settings, nights[0] - timedelta(days=1))
     console.print(
         f"a model, version {training.version}: AUC {training.trained.held_out.auc} on "
         f"{training.trained.held_out.rows:,} customers of later cohorts"

@@ -26,6 +26,8 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")
 DAY_NAME = re.compile(r"\d{4}-\d{2}-\d{2}")
 LANDED, VALID, QUARANTINED = "landed", "valid", "quarantined"
 UNDATED = "undated"
+NIGHT = "night"
+"""The layer of what a night computes, by table and as-of date."""
 MARK = "through_"
 FSYNC_FILES = 16
 ROW_GROUP = 250_000

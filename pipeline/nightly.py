@@ -1,111 +1,51 @@
-"""The night, top to bottom: pull, check, build, score, decide, publish. And how a model is trained.
+"""The night, top to bottom: pull, check, build, score, decide, publish.
 
 Every stage is a function of the settings and the as-of date. It reads what the stages before it
 left in the lake and leaves its own results there, whole or not at all, so that a night can stop
 after any stage and go on, or start again, with the same result.
 """
 
-import hashlib
-import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, date, datetime
-from functools import cached_property, lru_cache
-from importlib import metadata
-from itertools import takewhile
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from models import registry
-from models.dimension_gbm import TrainingParams
-from models.training import Cohort, Trained
-from models.training import train as train_model
-from pipeline.as_of import known_at_close
 from pipeline.contracts.check import gate_table, in_order_of_reference
 from pipeline.contracts.contract import Contract, Severity
 from pipeline.contracts.data_docs import write_data_docs
 from pipeline.contracts.expectations import CheckResult
 from pipeline.contracts.facts import Batch
-from pipeline.contracts.judged import TableCounts, quarantine_table, quarantined_keys
-from pipeline.contracts.odcs import load_contracts
+from pipeline.contracts.judged import TableCounts, quarantine_table
 from pipeline.contracts.schema import conform
-from pipeline.decisions.policy import Policy, load_policy
+from pipeline.decisions.policy import load_policy
 from pipeline.decisions.tiers import asset_class_of, expected_loss_of, score_of, tier_of
 from pipeline.decisions.warnings import warning_list
-from pipeline.engines.base import Engine
-from pipeline.engines.duckdb import DuckDBEngine
 from pipeline.errors import RisklineError
-from pipeline.features.build import CUSTOMER_ID, SEGMENT, Frames
+from pipeline.features.build import CUSTOMER_ID, SEGMENT
 from pipeline.features.cohorts import (
     FEATURES,
     build_partition,
-    month_ends_until,
     partition_name,
-    read_or_build,
 )
-from pipeline.features.customer_view import CustomerView, view_customer
-from pipeline.features.frames.instalments import instalments
-from pipeline.features.outcome import IS_DEFAULT, outcomes
 from pipeline.features.registry import FEATURES as DECLARED
-from pipeline.features.registry import monotone_by_name, names_by_dimension
-from pipeline.lake import LANDED, Lake
-from pipeline.settings import REPOSITORY, Settings
+from pipeline.identity import digest_of, identity_of
+from pipeline.lake import LANDED, NIGHT
+from pipeline.rooms import Rooms, lake_owner, source_url, warehouse_url
+from pipeline.settings import Settings
 from pipeline.sources.pull import pull_table
-from pipeline.sources.source import name_of, open_source
+from pipeline.sources.source import open_source
 from pipeline.warehouse import publish as warehouse
-from pipeline.warehouse.bank import loaded_bank
-from pipeline.warehouse.connection import connect
 from pipeline.warehouse.history import previous_night, stale_nights
-from pipeline.warehouse.schema import ensure_schema
-from pipeline.warehouse.server import ensure_running
 
 log = logging.getLogger("riskline")
 
-NIGHT = "night"
-"""The lake's layer of what a night computes, by table and as-of date."""
-
 PUBLISHED = ("risk_scores", "risk_tiers", "warning_list", "data_quality")
 """The tables of a night beside its row in ``runs``."""
-
-
-@dataclass(frozen=True)
-class Rooms:
-    """What the stages work with, opened as they ask for it."""
-
-    settings: Settings
-
-    @cached_property
-    def contracts(self) -> Mapping[str, Contract]:
-        """The source contracts by table."""
-        return load_contracts(self.settings.contracts / "sources")
-
-    @cached_property
-    def outputs(self) -> Mapping[str, Contract]:
-        """The output contracts by table."""
-        return load_contracts(self.settings.contracts / "outputs")
-
-    @cached_property
-    def lake(self) -> Lake:
-        """The lake."""
-        return Lake(self.settings.lake)
-
-    @cached_property
-    def engine(self) -> Engine:
-        """The engine of one machine, for all but features."""
-        return DuckDBEngine(self.settings.threads, spill=self.settings.home / "spill")
-
-    @cached_property
-    def feature_engine(self) -> Engine:
-        """The engine that was set for features."""
-        if self.settings.engine == "duckdb":
-            return self.engine
-        # pyspark is an extra that few install; and its import takes a second.
-        from pipeline.engines.spark import SparkEngine
-
-        return SparkEngine(self.settings.home / "spark", f"local[{self.settings.threads}]")
 
 
 def pull(settings: Settings, as_of: date) -> dict[str, int]:
@@ -297,8 +237,8 @@ def decide(settings: Settings, as_of: date) -> dict[str, int]:
         as_of,
         policy,
     )
-    identity = _identity(rooms, as_of, policy, before.run_id)
-    run_id = f"{as_of.isoformat()}_{_hash(identity)[:12]}"
+    identity = identity_of(rooms, as_of, policy, before.run_id)
+    run_id = f"{as_of.isoformat()}_{digest_of(identity)[:12]}"
     customers = night.reset_index()
     tables = {
         "risk_scores": customers,
@@ -405,188 +345,10 @@ def run(
     return publish(settings, as_of, trigger=trigger, started_at=started_at)
 
 
-@dataclass(frozen=True)
-class Training:
-    """What a training run made, and whether it is now the champion."""
-
-    trained: Trained
-    version: str
-    is_champion: bool
-
-
-def train(settings: Settings, as_of: date) -> Training:
-    """Pull and check what is known on a date, train on past cohorts, register, promote.
-
-    The new model takes the champion's place if there is none, or if its ranking of the customers
-    it has not seen is not clearly worse than what the champion's was when it was trained.
-
-    Raises:
-        RisklineError: the source or a contract fails, or there is too little to learn from.
-    """
-    pull(settings, as_of)
-    check(settings, as_of)
-    policy = load_policy(settings.policy, as_of)
-    trained = train_model(
-        cohorts(settings, as_of, policy),
-        dimensions=names_by_dimension(),
-        monotone=monotone_by_name(),
-        held_out_cohorts=policy.held_out_cohorts,
-        params=TrainingParams(num_threads=settings.threads),
-    )
-    champion = registry.champion(settings.home)
-    version = registry.register(
-        settings.home,
-        trained,
-        {"as_of": as_of.isoformat(), "policy_hash": policy.sha256, "code_version": code_version()},
-    )
-    is_champion = champion is None or trained.held_out.auc.upper >= champion.held_out_auc
-    if is_champion:
-        registry.promote(settings.home, version)
-    return Training(trained, version, is_champion)
-
-
-def cohorts(settings: Settings, as_of: date, policy: Policy) -> list[Cohort]:
-    """The latest month ends whose horizon was over by the as-of date, with what came true.
-
-    A cohort's features see only what was known at its own close; what became of its customers is
-    as known on the as-of date.
-    """
-    rooms = Rooms(settings)
-    definition = policy.default_definition
-    first_known = min(rooms.lake.days(LANDED, "customers"), default=as_of)
-    matured = (day for day in month_ends_until(as_of) if definition.horizon_end(day) <= as_of)
-    engine_now = rooms.feature_engine
-    known_now = known_at_close(rooms.contracts, rooms.lake, engine_now, as_of, settings.timezone)
-    frames_now = Frames(known_now, engine_now, often=[instalments])
-    found: list[Cohort] = []
-    for day in takewhile(lambda day: day >= first_known, matured):
-        if len(found) == policy.training_cohorts:
-            break
-        # An engine of its own: what it keeps of the tables as of one day goes with it.
-        engine = Rooms(settings).feature_engine
-        rows = read_or_build(rooms.contracts, rooms.lake, engine, day, settings.timezone)
-        features = rows.to_pandas().set_index(CUSTOMER_ID)
-        came_true = outcomes(day, frames_now, definition, engine_now).to_pandas()
-        is_default = came_true.set_index(CUSTOMER_ID)[IS_DEFAULT]
-        kept = features.index.intersection(is_default.index)
-        if len(kept):
-            found.append(Cohort(day, features.loc[kept], is_default.loc[kept]))
-    return found
-
-
-def customer_view(settings: Settings, as_of: date, customer_id: str) -> CustomerView:
-    """One customer's features as of a day, and the rows that they came from.
-
-    The day's features are built first where they are not kept.
-
-    Raises:
-        RisklineError: the lake does not reach the day, or no such customer is known then.
-    """
-    rooms = Rooms(settings)
-    reached = max(rooms.lake.marks(LANDED, "customers"), default=None)
-    if reached is None or reached < as_of:
-        raise RisklineError(
-            f"the lake does not reach {as_of}{f', only {reached}' if reached else ''}; run: "
-            f"riskline run --as-of {as_of}"
-        )
-    engine, timezone = rooms.feature_engine, settings.timezone
-    features = read_or_build(rooms.contracts, rooms.lake, engine, as_of, timezone)
-    known = known_at_close(rooms.contracts, rooms.lake, engine, as_of, timezone)
-    return view_customer(features, known, customer_id, engine)
-
-
-def personal_columns(settings: Settings) -> Mapping[str, frozenset[str]]:
-    """The columns of each source table that are personal."""
-    return {
-        name: frozenset(column.name for column in contract.columns if column.is_personal)
-        for name, contract in Rooms(settings).contracts.items()
-    }
-
-
-def quarantined(settings: Settings, as_of: date) -> dict[str, pa.Table]:
-    """The key and the reasons of every quarantined row, by table, as judged up to a date."""
-    rooms = Rooms(settings)
-    return {
-        name: quarantined_keys(contract, rooms.lake, rooms.engine, as_of)
-        for name, contract in rooms.contracts.items()
-    }
-
-
-def source_url(settings: Settings) -> str:
-    """Where rows are pulled from: what was set, or the embedded server's own bank."""
-    if settings.source_url is not None:
-        return settings.source_url.get_secret_value()
-    return ensure_running(settings.home).url("bank", "bank")
-
-
-def ensure_warehouse(settings: Settings) -> None:
-    """Create what is missing of the warehouse, so that it can be asked before the first night."""
-    with connect(warehouse_url(settings)) as connection:
-        ensure_schema(connection, Rooms(settings).outputs)
-
-
-def lake_owner(settings: Settings, bank: str | None = None) -> str:
-    """What a lake is bound to: its rows are those of one source, by days in one time zone.
-
-    Args:
-        settings: of the run.
-        bank: which simulated bank the embedded server is about to hold, if not the present one.
-    """
-    if settings.source_url is not None:
-        name = name_of(settings.source_url.get_secret_value(), settings.source_queries)
-    else:
-        name = f"the embedded server: {bank or loaded_bank(source_url(settings))}"
-    return f"{name}, days in {settings.bank_timezone}"
-
-
-def warehouse_url(settings: Settings) -> str:
-    """Where nights are published: what was set, or the embedded server."""
-    if settings.warehouse_url is not None:
-        return settings.warehouse_url.get_secret_value()
-    return ensure_running(settings.home).url("warehouse", "risk_pipeline")
-
-
-@lru_cache(maxsize=1)
-def code_version() -> str:
-    """The package's version and a hash of the code that decides what a night is."""
-    digest = hashlib.sha256()
-    for folder in ("pipeline", "models"):
-        for file in sorted((REPOSITORY / folder).rglob("*.py")):
-            digest.update(file.relative_to(REPOSITORY).as_posix().encode())
-            digest.update(file.read_bytes())
-    return f"{metadata.version('riskline')}+{digest.hexdigest()[:12]}"
-
-
 def _features(rooms: Rooms, as_of: date) -> pd.DataFrame:
     name = partition_name(rooms.contracts, rooms.settings.timezone)
     features: pd.DataFrame = rooms.lake.read(FEATURES, name, as_of).to_pandas()
     return features.set_index(CUSTOMER_ID)
-
-
-def _identity(
-    rooms: Rooms, as_of: date, policy: Policy, previous_run_id: str | None
-) -> dict[str, str | None]:
-    """All that a night is computed from: where two nights agree in it, their rows do."""
-    name = partition_name(rooms.contracts, rooms.settings.timezone)
-    scored = rooms.lake.read(NIGHT, "scored", as_of)
-    checks = rooms.lake.read(NIGHT, "checks", as_of)
-    features = rooms.lake.read(FEATURES, name, as_of)
-    return {
-        "code_version": code_version(),
-        "model_version": scored.column("model_version")[0].as_py(),
-        "model_hash": scored.column("model_hash")[0].as_py(),
-        "contract_hash": _hash(
-            {f"source {name}": contract.sha256 for name, contract in rooms.contracts.items()}
-            | {f"output {name}": contract.sha256 for name, contract in rooms.outputs.items()}
-        ),
-        "policy_hash": policy.sha256,
-        "input_hash": warehouse.content_hash({"features": features, "checks": checks}),
-        "previous_run_id": previous_run_id,
-    }
-
-
-def _hash(value: Mapping[str, str | None]) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _output(frame: pd.DataFrame, contract: Contract) -> pa.Table:

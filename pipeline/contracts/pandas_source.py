@@ -46,4 +46,4 @@ class LakeDatasource(PandasDatasource):
 
     # Great Expectations tells its data sources apart by this name, which each class must have of
     # its own; its parent's type allows that parent's name alone.
-    type: Literal["lake"] = "lake"  # type: ignore[assignment]
+    type: Literal["lake"] = "lake"  # type: ignore[assignment] # see above

@@ -115,8 +115,7 @@ def _view(file: Path, csv_types: pa.Schema | None) -> str:
     if reader == "read_csv":
         arguments += f", {reading(file, csv_types)}"
     view = _name(file).replace('"', '""')
-    # Quoted above: the name of the file, and where it is.
-    return f'CREATE VIEW "{view}" AS SELECT * FROM {reader}({arguments})'  # noqa: S608
+    return f'CREATE VIEW "{view}" AS SELECT * FROM {reader}({arguments})'  # noqa: S608 - quoted
 
 
 def _words(error: Exception) -> str:

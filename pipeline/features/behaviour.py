@@ -5,8 +5,9 @@ import ibis.expr.types as ir
 
 from pipeline.features.declaration import Dimension, Risk, Unit, feature
 from pipeline.features.exact import mean
-from pipeline.features.frames.bookings import CHANNELS, bookings, different
+from pipeline.features.frames.bookings import CHANNELS, bookings
 from pipeline.features.frames.loans import granted_loans
+from pipeline.features.marks import different
 from pipeline.features.own_past import before, half_a_year, lately, pace, total, volatility
 
 BEHAVIOUR = Dimension.BEHAVIOUR

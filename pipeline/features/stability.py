@@ -4,11 +4,12 @@ import ibis.expr.types as ir
 
 from pipeline.features.declaration import Dimension, Risk, Unit, feature
 from pipeline.features.exact import mean, spread
-from pipeline.features.frames.bookings import MONTHS, bookings, different
-from pipeline.features.frames.contacts import contacts
+from pipeline.features.frames.bookings import MONTHS, bookings
+from pipeline.features.frames.contacts import CHANNELS, contacts
 from pipeline.features.frames.life_changes import life_changes
 from pipeline.features.frames.profile import profile
 from pipeline.features.frames.regions import region_peers
+from pipeline.features.marks import different
 
 STABILITY = Dimension.STABILITY
 
@@ -120,4 +121,4 @@ def days_since_reached(rows: ir.Table) -> ir.NumericValue:
 )  # fmt: skip
 def contact_channels_12m(rows: ir.Table) -> ir.NumericValue:
     """Different channels of the contacts of the last 12 months, logins aside."""
-    return rows.channel.nunique(where=rows.is_contact)
+    return different(rows.channel, of=len(CHANNELS), where=rows.is_contact)

@@ -20,7 +20,7 @@ from typing import Any
 
 import psycopg
 
-from pipeline import nightly, scheduler
+from pipeline import retraining, scheduler
 from pipeline.errors import RisklineError, UnreachableError
 from pipeline.settings import REPOSITORY, Settings, load_settings
 from pipeline.simulator.bank import Bank, simulate
@@ -215,7 +215,7 @@ def main(file: Path) -> None:
     server = ensure_running(settings.home)
     bank = simulate(BANK)
     load({name: bank[name] for name in REQUIRED}, server.url("bank", "bank"))
-    nightly.train(settings, FIRST_NIGHT - timedelta(days=1))
+    retraining.train(settings, FIRST_NIGHT - timedelta(days=1))
     scheduler.prepare(settings)
     sys.path.insert(0, str(REPOSITORY / "dags"))
     nights = Nights(settings)

@@ -19,7 +19,7 @@ import yaml
 from pyarrow import csv
 from pydantic import SecretStr
 
-from pipeline import nightly
+from pipeline import nightly, retraining
 from pipeline.errors import RisklineError
 from pipeline.settings import REPOSITORY, Settings
 from pipeline.simulator.bank import Bank, simulate
@@ -82,7 +82,7 @@ def lender(module_home: Path) -> Lender:
         source_url=SecretStr(str(source)),
         warehouse_url=SecretStr(server.url("warehouse", "risk_pipeline")),
     )
-    nightly.train(settings, NIGHT_BEFORE)
+    retraining.train(settings, NIGHT_BEFORE)
     nightly.run(settings, NIGHT_BEFORE, trigger="test")
     return Lender(module_home, server, tables)
 

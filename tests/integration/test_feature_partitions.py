@@ -12,14 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from pipeline import nightly
+from pipeline import lookups, nightly
 from pipeline.cli import app
 from pipeline.errors import RisklineError
 from pipeline.features import cohorts
 from pipeline.features.cohorts import FEATURES, partition_name, read_or_build
 from pipeline.features.registry import FEATURES as DECLARED
 from pipeline.lake import Lake
-from pipeline.nightly import Rooms
+from pipeline.rooms import Rooms
 from pipeline.settings import Settings
 from pipeline.simulator.bank import Bank, simulate
 
@@ -170,7 +170,7 @@ def test_the_command_shows_every_feature_with_its_words_and_rows(settings: Setti
 
 def test_personal_columns_are_shown_on_demand_only(settings: Settings) -> None:
     customer = _features(settings)["customer_id"][0].as_py()
-    (person,) = nightly.customer_view(settings, AS_OF, customer).rows["customers"].to_pylist()
+    (person,) = lookups.customer_view(settings, AS_OF, customer).rows["customers"].to_pylist()
     asked = ("--as-of", str(AS_OF), "--customer", customer)
     # A name may be folded into two lines.
     for word in person["name"].split():
@@ -184,7 +184,7 @@ def test_the_rows_are_those_of_the_customer_alone(
     loans = bank["loans"].to_pylist()
     known = [row for row in loans if row["known_at"].date() <= AS_OF]
     customer = known[0]["customer_id"]
-    view = nightly.customer_view(settings, AS_OF, customer)
+    view = lookups.customer_view(settings, AS_OF, customer)
     latest = {row["loan_id"]: row for row in sorted(known, key=lambda row: row["known_at"])}
     own = {
         loan
@@ -227,7 +227,7 @@ def test_a_lake_that_holds_nothing_is_said_in_one_line(
 ) -> None:
     monkeypatch.setenv("RISK_HOME", str(tmp_path))
     with pytest.raises(RisklineError, match=f"does not reach {AS_OF}; run: riskline run"):
-        nightly.customer_view(Settings(), AS_OF, "C0000001")
+        lookups.customer_view(Settings(), AS_OF, "C0000001")
     assert not Lake(tmp_path / "lake").root.exists()
 
 

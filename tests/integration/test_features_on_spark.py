@@ -15,6 +15,7 @@ from pipeline.engines.base import Engine
 from pipeline.features.cohorts import FEATURES, partition_name
 from pipeline.features.registry import FEATURES as DECLARED
 from pipeline.lake import Lake
+from pipeline.rooms import Rooms
 from pipeline.settings import Settings, load_settings
 from pipeline.simulator.bank import Bank, simulate
 
@@ -42,7 +43,7 @@ def homes(
         monkeypatch.setenv("RISK_ENGINE", engine)
         monkeypatch.setenv("RISK_HOME", str(tmp_path / engine))
         found[engine] = load_settings()
-    assert isinstance(nightly.Rooms(found["spark"]).feature_engine, type(spark_engine))
+    assert isinstance(Rooms(found["spark"]).feature_engine, type(spark_engine))
     return found
 
 
@@ -53,7 +54,7 @@ def test_features_are_the_same_to_the_last_byte(homes: dict[str, Settings], tmp_
     shutil.copytree(homes["duckdb"].lake, homes["spark"].lake)
     for settings in homes.values():
         nightly.build(settings, AS_OF)
-    name = partition_name(nightly.Rooms(homes["duckdb"]).contracts, homes["duckdb"].timezone)
+    name = partition_name(Rooms(homes["duckdb"]).contracts, homes["duckdb"].timezone)
     files = [Lake(of.lake).file(FEATURES, name, AS_OF) for of in homes.values()]
     expected, found = (pq.read_table(file) for file in files)
     assert len(expected) > 200

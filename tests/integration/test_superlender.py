@@ -20,14 +20,14 @@ import pytest
 from models.baselines import baseline_probabilities
 from models.dimension_gbm import TrainingParams
 from models.evaluation import bootstrap_auc
-from pipeline import nightly
+from pipeline import lookups, nightly, retraining
 from pipeline.contracts.check import in_order_of_reference
 from pipeline.contracts.judged import quarantine_table
 from pipeline.decisions.policy import load_policy
 from pipeline.features.cohorts import build_partition, read_or_build
 from pipeline.features.registry import monotone_by_name, names_by_dimension
 from pipeline.lake import Lake
-from pipeline.nightly import Rooms
+from pipeline.rooms import Rooms, warehouse_url
 from pipeline.settings import REPOSITORY, Settings
 
 DATA = REPOSITORY.parent / "shared" / "data" / "superlender"
@@ -44,7 +44,7 @@ pytestmark = pytest.mark.skipif(
 @dataclass(frozen=True)
 class Lender:
     settings: Settings
-    training: nightly.Training
+    training: retraining.Training
     run_id: str
 
 
@@ -57,7 +57,7 @@ def lender(module_home: Path) -> Lender:
         policy=HERE / "policy",
         bank_timezone="Africa/Lagos",
     )
-    training = nightly.train(settings, NIGHT)
+    training = retraining.train(settings, NIGHT)
     run_id = nightly.run(settings, NIGHT, trigger="test")
     return Lender(settings, training, run_id)
 
@@ -113,7 +113,7 @@ def test_every_row_lands_and_goes_to_one_side(lender: Lender) -> None:
     without_loan = len(set(ids) - borrowers)
     assert (repeats, without_loan) == (15, 8)
     assert (counts["customers"].quarantined, counts["customers"].undated) == (15, 8)
-    found = nightly.quarantined(lender.settings, LAST_DAY)
+    found = lookups.quarantined(lender.settings, LAST_DAY)
     reasons = [reason for row in found["customers"].to_pylist() for reason in row["reasons"]]
     assert sorted(reasons) == sorted(
         ["customer_id, known_at must not repeat those of another row"] * repeats
@@ -133,7 +133,7 @@ def test_cohorts_are_month_ends_whose_horizon_was_over(lender: Lender) -> None:
 
 
 def test_contributions_are_the_published_log_odds(lender: Lender) -> None:
-    with psycopg.connect(nightly.warehouse_url(lender.settings)) as connection:
+    with psycopg.connect(warehouse_url(lender.settings)) as connection:
         cursor = connection.execute("SELECT * FROM risk.risk_scores")
         names = [column.name for column in cursor.description or []]
         scores = pd.DataFrame(cursor.fetchall(), columns=names)
@@ -197,7 +197,7 @@ def test_the_model_against_the_lenders_verdict(
     lender: Lender, capsys: pytest.CaptureFixture[str]
 ) -> None:
     truth = verdicts()
-    with psycopg.connect(nightly.warehouse_url(lender.settings)) as connection:
+    with psycopg.connect(warehouse_url(lender.settings)) as connection:
         cursor = connection.execute("SELECT customer_id, pd FROM risk.risk_scores")
         scored = pd.Series({row[0]: row[1] for row in cursor.fetchall()})
     judged = truth.loc[truth.index.intersection(scored.index)]
@@ -205,7 +205,7 @@ def test_the_model_against_the_lenders_verdict(
     figures = {"dimension-additive, calibrated (published)": auc}
 
     policy = load_policy(lender.settings.policy, NIGHT)
-    cohorts = nightly.cohorts(lender.settings, NIGHT, policy)
+    cohorts = retraining.cohorts(lender.settings, NIGHT, policy)
     cohorts.sort(key=lambda cohort: cohort.as_of)
     early, late = cohorts[: -policy.held_out_cohorts], cohorts[-policy.held_out_cohorts :]
     rooms = Rooms(lender.settings)
@@ -239,7 +239,7 @@ def test_the_model_against_the_lenders_verdict(
 
 def test_the_same_night_again_is_the_same(lender: Lender) -> None:
     query = "SELECT as_of_date, run_id, output_hash FROM risk.runs"
-    with psycopg.connect(nightly.warehouse_url(lender.settings)) as connection:
+    with psycopg.connect(warehouse_url(lender.settings)) as connection:
         before = connection.execute(query).fetchall()
         connection.rollback()
         nightly.run(lender.settings, NIGHT, trigger="test")

@@ -155,3 +155,29 @@ def options(content: Any, place: int) -> Any:
 
 def sla(content: Any) -> Any:
     return content["slaProperties"][0]
+
+
+def prop(name: str, value: object) -> dict[str, object]:
+    """A custom property."""
+    return {"property": name, "value": value}
+
+
+def link(to: str = "visits.visit_id", **custom: object) -> dict[str, object]:
+    """A relationship to a column."""
+    return {"to": to, "customProperties": [prop(name, value) for name, value in custom.items()]}
+
+
+def before(references: str, via: str) -> dict[str, object]:
+    """A demand that a date is not before that of another table."""
+    return {
+        "name": "not_before",
+        "type": "custom",
+        "engine": "riskline",
+        "severity": "warn",
+        "implementation": {
+            "fact": "before_reference",
+            "references": references,
+            "via": via,
+            "mustBeLessOrEqualTo": 0,
+        },
+    }

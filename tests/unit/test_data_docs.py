@@ -314,7 +314,7 @@ def test_a_run_that_fails_leaves_what_was_there(
 class Killing(dict[str, Sequence[Verdict]]):
     """Verdicts of which the last kills the process, when the pages of all others are written."""
 
-    def items(self) -> Iterator[tuple[str, Sequence[Verdict]]]:  # type: ignore[override]
+    def items(self) -> Iterator[tuple[str, Sequence[Verdict]]]:  # type: ignore[override] # lazy
         yield from super().items()
         os.kill(os.getpid(), signal.SIGKILL)
 

@@ -12,11 +12,13 @@ import pytest
 
 from pipeline.as_of import AsOf, Known
 from pipeline.contracts.odcs import load_contracts
+from pipeline.contracts.rules import OneOf, UnlessWithdrawn
 from pipeline.engines.duckdb import DuckDBEngine
 from pipeline.features import registry
 from pipeline.features.build import Frames, features_schema
 from pipeline.features.contract import BOUNDS
 from pipeline.features.declaration import Dimension, Feature, Frame, Risk, Unit, feature
+from pipeline.features.frames import bookings, contacts
 from pipeline.features.registry import FEATURES, MODULES, monotone_by_name, names_by_dimension
 from pipeline.settings import REPOSITORY
 
@@ -199,3 +201,17 @@ def _order_dependent(expression: ibis.expr.types.Expr) -> list[str]:
         for node in expression.op().find((*deviations, *sums))
         if isinstance(node, deviations) or node.arg.dtype.is_floating()
     ]
+
+
+@pytest.mark.parametrize(
+    ("table", "marked"),
+    [("transactions", bookings.CHANNELS), ("interactions", contacts.CHANNELS)],
+)
+def test_every_channel_of_the_contract_has_its_mark(table: str, marked: tuple[str, ...]) -> None:
+    rules = (
+        rule.rule if isinstance(rule, UnlessWithdrawn) else rule for rule in CONTRACTS[table].rules
+    )
+    (values,) = (
+        rule.values for rule in rules if isinstance(rule, OneOf) and rule.column == "channel"
+    )
+    assert set(values) == set(marked)

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
-from pipeline import nightly
+from pipeline import lookups, nightly
 from pipeline.contracts.check import in_order_of_reference
 from pipeline.contracts.contract import Column, Contract
 from pipeline.contracts.judged import (
@@ -29,6 +29,7 @@ from pipeline.contracts.quarantine import REASONS, Split, split
 from pipeline.engines.duckdb import DuckDBEngine
 from pipeline.errors import RisklineError
 from pipeline.lake import UNDATED, Lake
+from pipeline.rooms import Rooms
 from pipeline.settings import REPOSITORY, Settings
 
 CONTRACTS = load_contracts(REPOSITORY / "data_contracts" / "sources")
@@ -215,7 +216,7 @@ def test_quarantined_rows_come_back_when_the_contract_is_corrected(tmp_path: Pat
     )
     nightly.pull(settings, DAY)
     assert nightly.check(settings, DAY)["customers"] == 1
-    keys = nightly.quarantined(settings, DAY)["customers"].to_pylist()
+    keys = lookups.quarantined(settings, DAY)["customers"].to_pylist()
     assert [(row["customer_id"], len(row["reasons"])) for row in keys] == [("C60", 1)]
 
     file = contracts / "sources" / "customers.odcs.yaml"
@@ -227,8 +228,8 @@ def test_quarantined_rows_come_back_when_the_contract_is_corrected(tmp_path: Pat
 
     nightly.pull(settings, DAY)
     assert nightly.check(settings, DAY)["customers"] == 0
-    assert nightly.quarantined(settings, DAY)["customers"].num_rows == 0
-    rooms = nightly.Rooms(settings)
+    assert lookups.quarantined(settings, DAY)["customers"].num_rows == 0
+    rooms = Rooms(settings)
     rows = valid_rows(rooms.contracts["customers"], rooms.lake, rooms.engine, DAY)
     assert "farmer" in rooms.engine.to_arrow(rows)["segment"].to_pylist()
 

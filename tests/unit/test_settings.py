@@ -73,9 +73,9 @@ def test_folders_do_not_depend_on_where_a_task_runs(
 def test_settings_are_frozen() -> None:
     settings = load_settings()
     with pytest.raises(pydantic.ValidationError, match="frozen"):
-        settings.threads = 3  # type: ignore[misc]
+        settings.threads = 3  # type: ignore[misc] # on purpose
     with pytest.raises(pydantic.ValidationError, match="Extra inputs"):
-        Settings(colour="red")  # type: ignore[call-arg]
+        Settings(colour="red")  # type: ignore[call-arg] # on purpose
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """How the customer's accounts moved in the last year."""
 
 import calendar
-from collections.abc import Iterable
 from datetime import date
 
 import ibis
@@ -10,6 +9,7 @@ import ibis.expr.types as ir
 from pipeline.as_of import AsOf
 from pipeline.features.declaration import Recent, frame
 from pipeline.features.exact import money
+from pipeline.features.marks import one_bit
 
 BOOKINGS_OF_A_YEAR = Recent("transactions", "posted_at", days=365)
 CHANNELS = ("branch", "atm", "card", "online", "mobile", "transfer")
@@ -57,23 +57,3 @@ def days_to_months(today: date) -> tuple[int, ...]:
         begin = date(year, month + 1, last if is_month_end else min(today.day, last))
         found.append((today - begin).days)
     return tuple(found)
-
-
-def one_bit(conditions: Iterable[ir.BooleanValue]) -> ir.IntegerValue:
-    """A bit for the first condition that holds, the lowest for the first one; null if none does."""
-    return ibis.cases(*((holds, 1 << place) for place, holds in enumerate(conditions)))
-
-
-def different(bits: ir.IntegerColumn, of: int, where: ir.BooleanColumn) -> ir.IntegerScalar:
-    """How many of the lowest bits are set in any row that counts; null where no row has any.
-
-    A count of distinct values would keep a set a customer; this keeps a number.
-
-    Args:
-        bits: of which each row sets one, or none.
-        of: how many there are.
-        where: which rows count.
-    """
-    found = bits.bit_or(where=where)
-    marks = [(found >> place) & 1 for place in range(of)]
-    return sum(marks[1:], marks[0])

@@ -43,7 +43,7 @@ def network(tables: Tables, customer: Row, today: date) -> Values:
         "group_days_past_due": max(of(group, "days_past_due"), default=0),
         "related_late_share_12m": share(near, "worst_days_late_12m", 31),
         "guarantor_external_score": min(of(guarantors, "external_score"), default=None),
-        "related_external_score": mean(scores) if scores else None,  # type: ignore[type-var]
+        "related_external_score": mean(scores) if scores else None,  # type: ignore[type-var]  # ints
         "related_overdue_elsewhere": total(overdue_elsewhere) if overdue_elsewhere else None,
         "distressed_share_1_step": share(near, "is_distressed", 1),
         "distressed_share_2_steps": share((near | far) - {me}, "is_distressed", 1),

@@ -49,7 +49,7 @@ def average(values: Sequence[Number]) -> Number | None:
 
 def ratio(above: Number | None, below: Number | None) -> Number | None:
     """A quotient, where there are both and the lower one is not 0."""
-    return None if above is None or not below else above / below  # type: ignore[operator]
+    return None if above is None or not below else above / below  # type: ignore[operator] # alike
 
 
 def money(amount: float) -> Decimal:

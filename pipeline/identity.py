@@ -1,0 +1,60 @@
+"""What a night is computed from, and so what has to be the same for its rows to be the same."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import date
+from functools import lru_cache
+from importlib import metadata
+
+from pipeline.decisions.policy import Policy
+from pipeline.features.cohorts import FEATURES, partition_name
+from pipeline.lake import NIGHT
+from pipeline.rooms import Rooms
+from pipeline.settings import REPOSITORY
+from pipeline.warehouse.publish import content_hash
+
+
+@lru_cache(maxsize=1)
+def code_version() -> str:
+    """The package's version and a hash of the code that decides what a night is."""
+    digest = hashlib.sha256()
+    for folder in ("pipeline", "models"):
+        for file in sorted((REPOSITORY / folder).rglob("*.py")):
+            digest.update(file.relative_to(REPOSITORY).as_posix().encode())
+            digest.update(file.read_bytes())
+    return f"{metadata.version('riskline')}+{digest.hexdigest()[:12]}"
+
+
+def identity_of(
+    rooms: Rooms, as_of: date, policy: Policy, previous_run_id: str | None
+) -> dict[str, str | None]:
+    """All that a night is computed from: where two nights agree in it, their rows do.
+
+    Args:
+        rooms: whose lake holds the night as it was scored and checked.
+        as_of: the night.
+        policy: by which it is decided.
+        previous_run_id: the published run that its decisions go on from, if there is one.
+    """
+    name = partition_name(rooms.contracts, rooms.settings.timezone)
+    scored = rooms.lake.read(NIGHT, "scored", as_of)
+    checks = rooms.lake.read(NIGHT, "checks", as_of)
+    features = rooms.lake.read(FEATURES, name, as_of)
+    return {
+        "code_version": code_version(),
+        "model_version": scored.column("model_version")[0].as_py(),
+        "model_hash": scored.column("model_hash")[0].as_py(),
+        "contract_hash": digest_of(
+            {f"source {name}": contract.sha256 for name, contract in rooms.contracts.items()}
+            | {f"output {name}": contract.sha256 for name, contract in rooms.outputs.items()}
+        ),
+        "policy_hash": policy.sha256,
+        "input_hash": content_hash({"features": features, "checks": checks}),
+        "previous_run_id": previous_run_id,
+    }
+
+
+def digest_of(value: Mapping[str, str | None]) -> str:
+    """SHA-256 of named texts, whatever their order."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,53 @@
+"""What people ask of a night that is there: one customer's features, and what is quarantined."""
+
+from collections.abc import Mapping
+from datetime import date
+
+import pyarrow as pa
+
+from pipeline.as_of import known_at_close
+from pipeline.contracts.judged import quarantined_keys
+from pipeline.errors import RisklineError
+from pipeline.features.cohorts import read_or_build
+from pipeline.features.customer_view import CustomerView, view_customer
+from pipeline.lake import LANDED
+from pipeline.rooms import Rooms
+from pipeline.settings import Settings
+
+
+def customer_view(settings: Settings, as_of: date, customer_id: str) -> CustomerView:
+    """One customer's features as of a day, and the rows that they came from.
+
+    The day's features are built first where they are not kept.
+
+    Raises:
+        RisklineError: the lake does not reach the day, or no such customer is known then.
+    """
+    rooms = Rooms(settings)
+    reached = max(rooms.lake.marks(LANDED, "customers"), default=None)
+    if reached is None or reached < as_of:
+        raise RisklineError(
+            f"the lake does not reach {as_of}{f', only {reached}' if reached else ''}; run: "
+            f"riskline run --as-of {as_of}"
+        )
+    engine, timezone = rooms.feature_engine, settings.timezone
+    features = read_or_build(rooms.contracts, rooms.lake, engine, as_of, timezone)
+    known = known_at_close(rooms.contracts, rooms.lake, engine, as_of, timezone)
+    return view_customer(features, known, customer_id, engine)
+
+
+def personal_columns(settings: Settings) -> Mapping[str, frozenset[str]]:
+    """The columns of each source table that are personal."""
+    return {
+        name: frozenset(column.name for column in contract.columns if column.is_personal)
+        for name, contract in Rooms(settings).contracts.items()
+    }
+
+
+def quarantined(settings: Settings, as_of: date) -> dict[str, pa.Table]:
+    """The key and the reasons of every quarantined row, by table, as judged up to a date."""
+    rooms = Rooms(settings)
+    return {
+        name: quarantined_keys(contract, rooms.lake, rooms.engine, as_of)
+        for name, contract in rooms.contracts.items()
+    }
