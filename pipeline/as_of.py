@@ -59,7 +59,7 @@ class Known:
         return latest_versions(self.versions[table], self.contracts[table], self.at)
 
     def where(self, table: str, condition: Callable[[ir.Table], ir.BooleanValue]) -> ir.Table:
-        """The rows of a table for which a condition holds, without ranking the others' versions."""
+        """The rows of a table for which a condition holds, without looking at the others."""
         rows, contract = self.versions[table], self.contracts[table]
         # A row that the condition once held for may have changed since: all its versions count.
         candidates = rows.filter(condition(rows)).select(*contract.entity_key).distinct()

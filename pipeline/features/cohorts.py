@@ -34,7 +34,7 @@ def _code_hash() -> str:
 
 
 def partition_name(contracts: Mapping[str, Contract], timezone: ZoneInfo) -> str:
-    """The lake's table of features built by this code under these contracts."""
+    """The lake's table of features built by this code under these contracts, in this time zone."""
     digest = hashlib.sha256(f"{_code_hash()}{timezone.key}".encode())
     for contract in contracts.values():
         digest.update(contract.sha256.encode())

@@ -308,7 +308,7 @@ def loans_settled_early(rows: ir.Table) -> ir.NumericValue:
     of_nothing=0,
 )
 def relapses_24m(rows: ir.Table) -> ir.NumericValue:
-    """Times within the last 24 months that all arrears were cleared and came back."""
+    """Times that all arrears of the last 24 months were cleared, and came back."""
     return (rows.cleared_before >= rows.days_since_due).sum()
 
 

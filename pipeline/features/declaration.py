@@ -80,7 +80,7 @@ class Reason:
 class Recent:
     """Of a source table, the rows that happened in so many days up to the as-of date.
 
-    ``moment`` is the column, a date or an instant, that says when. Its table's contract must rule
+    ``moment`` is the column, an instant, that says when. Its table's contract must rule
     that nothing is known before it happens: what was known too early need not be looked at then.
     """
 

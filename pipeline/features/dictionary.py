@@ -39,7 +39,7 @@ edit it. There are {count} features in seven dimensions; each belongs to one.
 - **From** names the tables whose rows it comes from, as they were known at the close of the as-of
   date.
 - **Reason** is what is said of a customer whose risk the feature raises.
-- 3 months are 91 days up to and including the as-of date, 6 are 182, 12 are 365, 24 are 730.
+- 3 months are the as-of date and the 91 days before it, 6 are 182, 12 are 365, 24 are 730.
 - Money is in the bank's currency; for firms, income is revenue and expense is cost.
 """
 

@@ -15,7 +15,10 @@ WIDE_MONEY = "decimal(38, 4)"
 
 
 def money(amount: ir.FloatingValue) -> ir.DecimalValue:
-    """An amount of money as a decimal."""
+    """An amount of money as a decimal of four places.
+
+    Of a fifth place that is just a half, engines may round one up and another down.
+    """
     return amount.cast(MONEY)
 
 
@@ -44,8 +47,8 @@ def spread(values: ir.NumericColumn, where: ir.BooleanValue) -> ir.FloatingScala
         values: integers such as days, whose squares fit 64 bits, or money.
         where: which rows count.
     """
-    if values.type().is_decimal():
-        values = values.cast(WIDE_MONEY)
+    # Engines multiply two narrow integers as narrow ones, also in rows that do not count.
+    values = values.cast(WIDE_MONEY if values.type().is_decimal() else "int64")
     count = values.count(where=where)
     total = values.sum(where=where)
     squares = (values * values).sum(where=where)

@@ -35,12 +35,14 @@ def total(values: ir.Column, where: ir.BooleanValue) -> ir.FloatingScalar:
 def pace(rows: ir.Table, values: ir.Column) -> ir.FloatingScalar:
     """What values add up to a day in the last 3 months, against the 9 months before.
 
-    Null where there was nothing before, and where the rows go back less than half a year: a few
-    days of a new customer would stand for nine months.
+    Of the 9 months the days since the customer's first row of the year count. Null where there was
+    nothing before, and where the rows go back less than half a year: a few days of a new customer
+    would stand for nine months.
     """
+    days_known = rows.days_ago.max()
     now = total(values, lately(rows)) / (LATELY_DAYS + 1)
-    then = total(values, before(rows)) / (YEAR_DAYS - LATELY_DAYS)
-    is_long_known = rows.days_ago.max() > HALF_A_YEAR_DAYS
+    then = total(values, before(rows)) / (days_known - LATELY_DAYS).nullif(0)
+    is_long_known = days_known > HALF_A_YEAR_DAYS
     return is_long_known.ifelse(now / then.nullif(0), ibis.null("float64"))
 
 

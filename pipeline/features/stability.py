@@ -3,12 +3,12 @@
 import ibis.expr.types as ir
 
 from pipeline.features.declaration import Dimension, Risk, Unit, feature
-from pipeline.features.exact import mean, spread
+from pipeline.features.exact import mean, quotient, spread
 from pipeline.features.frames.bookings import MONTHS, bookings
 from pipeline.features.frames.contacts import CHANNELS, contacts
 from pipeline.features.frames.life_changes import life_changes
+from pipeline.features.frames.peers import region_peers
 from pipeline.features.frames.profile import profile
-from pipeline.features.frames.regions import region_peers
 from pipeline.features.marks import different
 
 STABILITY = Dimension.STABILITY
@@ -70,11 +70,11 @@ def address_changes_24m(rows: ir.Table) -> ir.NumericValue:
 
 @feature(
     STABILITY, unit=Unit.SHARE, risk=Risk.RISES, over=region_peers,
-    reason=("Many borrowers of the region pay late", "所在地区客户逾期较多"),
+    reason=("Many of the bank's borrowers in the region pay late", "本行同地区借款人逾期较多"),
 )  # fmt: skip
 def region_late_share_12m(rows: ir.Table) -> ir.NumericValue:
-    """Share of the region's instalments of the last 12 months that were over 30 days late."""
-    return rows.late_instalments / rows.instalments
+    """Share of the bank's borrowers in the region who were over 30 days late in 12 months."""
+    return quotient(rows.late_borrowers, rows.borrowers)
 
 
 @feature(

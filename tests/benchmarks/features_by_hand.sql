@@ -81,7 +81,6 @@ SELECT
     count(*) FILTER (late BETWEEN 60 AND 89 AND due BETWEEN 0 AND 365) AS late_60_to_89d,
     count(*) FILTER (late >= 90 AND due BETWEEN 0 AND 730) AS late_90d,
     count(*) FILTER (late > 0 AND due BETWEEN 0 AND 365) AS late_12m,
-    count(*) FILTER (late > 30 AND due BETWEEN 0 AND 365) AS late_over_30d,
     count(*) FILTER (due BETWEEN 0 AND 91) AS due_3m,
     count(*) FILTER (due BETWEEN 0 AND 182) AS due_6m,
     count(*) FILTER (due BETWEEN 0 AND 365) AS due_12m,
@@ -113,8 +112,6 @@ SELECT
     sum(late_60_to_89d) AS late_60_to_89d_12m,
     sum(late_90d) AS late_90d_24m,
     sum(late_12m) AS late_instalments_12m,
-    sum(late_over_30d) AS late_over_30d_12m,
-    sum(due_12m) AS instalments_12m,
     sum(late_12m) / nullif(sum(due_12m), 0) AS late_share_12m,
     min(since_overdue) / (365.25::DOUBLE / 12) AS months_since_last_late,
     sum(sum_late_3m) / nullif(sum(due_3m), 0) AS mean_days_late_3m,
@@ -484,9 +481,10 @@ SELECT
     outflow_lately / 3 AS outflow_3m,
     (inflow_lately - outflow_lately) / nullif(inflow_lately + outflow_lately, 0)
         AS net_flow_share_3m,
-    CASE WHEN first_ago > 182 THEN inflow_lately / 92 / nullif(inflow_before / 274, 0) END
-        AS inflow_change,
-    CASE WHEN first_ago > 182 THEN outflow_lately / 92 / nullif(outflow_before / 274, 0) END
+    CASE WHEN first_ago > 182
+        THEN inflow_lately / 92 / nullif(inflow_before / (first_ago - 91), 0) END AS inflow_change,
+    CASE WHEN first_ago > 182
+        THEN outflow_lately / 92 / nullif(outflow_before / (first_ago - 91), 0) END
         AS outflow_change,
     sqrt((
         (inflow_3m::DOUBLE - quarter_mean) ** 2
@@ -519,7 +517,8 @@ SELECT
     ) AS digital_share_change,
     bit_count(coalesce(channel_bits, 0)) AS channels_used_6m,
     bookings_3m,
-    CASE WHEN first_ago > 182 THEN bookings_3m / 92 / nullif((bookings - bookings_3m) / 274, 0) END
+    CASE WHEN first_ago > 182
+        THEN bookings_3m / 92 / nullif((bookings - bookings_3m) / (first_ago - 91), 0) END
         AS bookings_change,
     last_ago AS days_since_last_booking
 FROM flows;
@@ -575,10 +574,12 @@ sums AS (
 SELECT
     customer_id,
     contacts AS contacts_12m,
-    CASE WHEN first_ago > 182 THEN contacts_3m / 92 / nullif((contacts - contacts_3m) / 274, 0) END
+    CASE WHEN first_ago > 182
+        THEN contacts_3m / 92 / nullif((contacts - contacts_3m) / (first_ago - 91), 0) END
         AS contacts_trend,
     logins_3m,
-    CASE WHEN first_ago > 182 THEN logins_3m / 92 / nullif((logins - logins_3m) / 274, 0) END
+    CASE WHEN first_ago > 182
+        THEN logins_3m / 92 / nullif((logins - logins_3m) / (first_ago - 91), 0) END
         AS logins_trend,
     tone::DOUBLE / nullif(tones, 0) AS mean_sentiment_12m,
     tone_3m::DOUBLE / nullif(tones_3m, 0)
@@ -628,9 +629,12 @@ WHERE (days_before IS NULL OR days_before > 31) AND days_since <= 730
 GROUP BY customer_id;
 
 CREATE OR REPLACE TEMP TABLE by_hand_regions AS
-SELECT region, sum(late_over_30d_12m) / nullif(sum(instalments_12m), 0) AS region_late_share_12m
-FROM by_hand_payments
-JOIN by_hand_customers USING (customer_id)
+SELECT
+    region,
+    count(*) FILTER (worst_days_late_12m > 30) / nullif(count(worst_days_late_12m), 0)
+        AS region_late_share_12m
+FROM by_hand_customers
+JOIN by_hand_payments USING (customer_id)
 WHERE region IS NOT NULL
 GROUP BY region;
 

@@ -282,7 +282,7 @@ def _of_bookings(folder: Path, close: datetime) -> pd.DataFrame:
 
     def pace(values: pd.DataFrame) -> pd.Series:
         before = values[[1, 2, 3]].sum(axis="columns")
-        return _over(values[0] / 92, before / 274).where(is_long_known)
+        return _over(values[0] / 92, before / (of_12m["first"] - 91)).where(is_long_known)
 
     return pd.DataFrame(
         {

@@ -237,13 +237,16 @@ def _of_bookings(folder: Path, close: datetime) -> pl.LazyFrame:
         inflow_3m=in_3m / 3,
         outflow_3m=out_3m / 3,
         net_flow_share_3m=_over(in_3m - out_3m, in_3m + out_3m),
-        inflow_change=_where(is_long_known, _over(in_3m / 92, col("in_before") / 274)),
+        inflow_change=_where(
+            is_long_known, _over(in_3m / 92, col("in_before") / (col("longest") - 91))
+        ),
         inflow_volatility_12m=_over(_over(squares, first).sqrt(), mean),
         balance_drain_3m=_where(col("balance_then") > 0, lacking),
         gambling_share_6m=_over(col("gambled"), col("out_6m")),
         cash_share_6m=_over(col("cash"), col("out_6m")),
         bookings_change=_where(
-            is_long_known, _over(col("bookings_3m") / 92, col("bookings_before") / 274)
+            is_long_known,
+            _over(col("bookings_3m") / 92, col("bookings_before") / (col("longest") - 91)),
         ),
     )
 

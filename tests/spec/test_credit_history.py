@@ -580,3 +580,18 @@ def test_a_withdrawn_payment_and_the_later_version_of_a_day_count(
         A1      | 2             | 2024-01-01 |            | 2024-01-01T09:00:01+00:00        | yes
         """,  # noqa: E501 - a table is as wide as it is
     )
+
+
+def test_a_day_far_ahead_breaks_nothing(spec: Spec) -> None:
+    # Its lateness, squared, takes more than 32 bits, in a row that no window counts.
+    spec(
+        "days_late_spread_12m",
+        {"A": 2**0.5},
+        repayments="""
+        loan_id | due_date   | paid_date
+        --------+------------+-----------
+        A1      | 2024-05-01 | 2024-05-03
+        A1      | 2024-06-01 | 2024-06-01
+        A1      | 9999-12-31 | 2024-06-01
+        """,
+    )

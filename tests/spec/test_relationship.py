@@ -75,7 +75,7 @@ NOUGHT = {"Gone": 0, "Old": 0}
         ("contacts_12m", {"A": 6, "Logins": 0, "Young": 3, **NOUGHT}),
         ("contacts_trend", {"A": (3 / 92) / (3 / 274), "Logins": None, "Young": None, **NONE}),
         ("logins_3m", {"A": 1, "Logins": 3, "Young": 0, **NOUGHT}),
-        ("logins_trend", {"A": None, "Logins": (3 / 92) / (2 / 274), "Young": None, **NONE}),
+        ("logins_trend", {"A": None, "Logins": (3 / 92) / (2 / 92), "Young": None, **NONE}),
         ("mean_sentiment_12m", {"A": -1.75 / 4, "Logins": None, "Young": 0.5, **NONE}),
         ("sentiment_trend", {"A": -1 + 0.25, "Logins": None, "Young": 0.5, **NONE}),
         ("complaints_3m", {"A": 1, "Logins": 0, "Young": 0, **NOUGHT}),

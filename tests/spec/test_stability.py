@@ -94,10 +94,11 @@ def test_address_changes_24m(spec: Spec) -> None:
 
 
 def test_region_late_share_12m(spec: Spec) -> None:
-    # A region's instalments are counted, whoever owes them: A's four and B's one.
+    # A and B have borrowed in the region, E has not. Of A's instalments some count as over 30 days
+    # late (2023-07-01 by 31 days), but A is one borrower. G was late by 30 days, and long ago.
     spec(
         "region_late_share_12m",
-        {"A": 2 / 5, "B": 2 / 5, "C": 0, "D": None, "E": 2 / 5, "F": None},
+        {"A": 1 / 3, "B": 1 / 3, "C": 0, "D": None, "E": 1 / 3, "F": None, "G": 1 / 3},
         customers="""
         customer_id | region
         ------------+-------
@@ -107,6 +108,7 @@ def test_region_late_share_12m(spec: Spec) -> None:
         D           |
         E           | north
         F           | east
+        G           | north
         """,
         repayments="""
         loan_id | due_date   | paid_date
@@ -120,6 +122,8 @@ def test_region_late_share_12m(spec: Spec) -> None:
         B1      | 2024-01-01 | 2024-01-01
         C1      | 2024-01-01 | 2024-01-01
         D1      | 2024-01-01 |
+        G1      | 2023-05-01 | 2023-07-01
+        G1      | 2024-03-01 | 2024-03-31
         """,
     )
 

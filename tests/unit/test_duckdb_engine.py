@@ -57,8 +57,8 @@ def test_what_waits_lies_in_the_spill_folder(
     assert list(here.iterdir()) == []
 
 
-@pytest.mark.parametrize(("machine_gb", "engine_gb"), [(2.0, 1.0), (7.0, 3.5), (64.0, 4.0)])
-def test_it_takes_half_of_a_small_machine_and_no_more_than_four_gigabytes(
+@pytest.mark.parametrize(("machine_gb", "engine_gb"), [(2.0, 1.0), (5.0, 2.5), (64.0, 3.0)])
+def test_it_takes_half_of_a_small_machine_and_no_more_than_three_gigabytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machine_gb: float, engine_gb: float
 ) -> None:
     monkeypatch.setattr("pipeline.engines.session.machine_gb", lambda: machine_gb)
@@ -66,7 +66,7 @@ def test_it_takes_half_of_a_small_machine_and_no_more_than_four_gigabytes(
     (value,) = engine._connection.con.sql("SELECT current_setting('memory_limit')").fetchall()
     number, unit = str(value[0]).split()
     taken = float(number) * float(1024 ** ["bytes", "KiB", "MiB", "GiB"].index(unit))
-    assert taken == pytest.approx(engine_gb * 1e9, rel=0.02)
+    assert taken == pytest.approx(engine_gb * 1e9, rel=0.04)
 
 
 def test_without_a_spill_folder_nothing_waits_on_disk(

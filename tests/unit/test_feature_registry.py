@@ -137,7 +137,7 @@ def test_the_monotone_vector_follows_the_directions() -> None:
 
 
 def test_frames_of_one_name_are_one_frame() -> None:
-    # A build groups features by the name of their frame.
+    # What is printed by a frame's name, such as the time it takes, is of that frame alone.
     frames: dict[str, Frame] = {}
     for declared in FEATURES.values():
         assert frames.setdefault(declared.frame.name, declared.frame) is declared.frame

@@ -1,4 +1,4 @@
-"""How customers of the same industry fare at this bank."""
+"""How customers of the same industry or region fare at this bank."""
 
 import ibis.expr.types as ir
 
@@ -13,19 +13,29 @@ from pipeline.features.repayment_capacity import income, leverage, liquidity_mon
 
 @frame("customers", values_of(worst_days_late_12m), per_customer=True)
 def industry_peers(at: AsOf, customers: ir.Table, lateness: ir.Table) -> ir.Table:
-    """One row a customer of a known industry, with its borrowers of the last year.
+    """One row a customer of a known industry, with the columns of ``borrowers_of``."""
+    return borrowers_of("industry_code", customers, lateness)
+
+
+@frame("customers", values_of(worst_days_late_12m), per_customer=True)
+def region_peers(at: AsOf, customers: ir.Table, lateness: ir.Table) -> ir.Table:
+    """One row a customer of a known region, with the columns of ``borrowers_of``."""
+    return borrowers_of("region", customers, lateness)
+
+
+def borrowers_of(group: str, customers: ir.Table, lateness: ir.Table) -> ir.Table:
+    """One row a customer of whom a group is known, with the group's borrowers of the last year.
 
     Columns: customer_id, borrowers (customers with an instalment due in the last 12 months) and
     late_borrowers (those of them who were over 30 days late with one).
     """
-    people = customers.filter(customers.industry_code.notnull())
-    people = people.select("customer_id", "industry_code")
+    people = customers.filter(customers[group].notnull()).select("customer_id", group)
     standing = people.join(lateness, "customer_id")
-    industry = standing.group_by("industry_code").aggregate(
+    borrowers = standing.group_by(group).aggregate(
         borrowers=standing.worst_days_late_12m.count(),
         late_borrowers=(standing.worst_days_late_12m > 30).sum(),
     )
-    return people.join(industry, "industry_code")
+    return people.join(borrowers, group)
 
 
 @frame("customers", values_of(income, leverage, liquidity_months), per_customer=True)

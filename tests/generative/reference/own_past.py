@@ -48,9 +48,10 @@ def before(rows: Iterable[Row]) -> list[Row]:
 
 
 def pace(rows: Sequence[Row], values: Sequence[Any]) -> float | None:
-    """A day's part in the last 3 months against that in the 9 months before."""
-    if not rows or max(row["days_ago"] for row in rows) <= 182:
+    """A day's part in the last 3 months against that of the days before, from the first row on."""
+    first = max((row["days_ago"] for row in rows), default=0)
+    if first <= 182:
         return None
     now: Number = sum(v for v, row in zip(values, rows, strict=True) if row["days_ago"] <= 91)
     then: Number = sum(v for v, row in zip(values, rows, strict=True) if row["days_ago"] > 91)
-    return None if not then else (float(now) / 92) / (float(then) / 274)
+    return None if not then else (float(now) / 92) / (float(then) / (first - 91))

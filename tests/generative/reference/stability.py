@@ -50,14 +50,14 @@ def begun(tables: Tables, customer: Row, column: str, today: date) -> int:
 
 
 def late_in_region(tables: Tables, customer: Row, today: date) -> Number | None:
-    late = everything = 0
+    late = borrowers = 0
     for peer in tables["customers"]:
         if customer["region"] is not None and peer["region"] == customer["region"]:
-            for row in instalments_of(tables, peer["customer_id"], today):
-                if 0 <= row["since_due"] <= 365:
-                    everything += 1
-                    late += row["late"] > 30
-    return ratio(late, everything)
+            rows = instalments_of(tables, peer["customer_id"], today)
+            of_year = [row["late"] for row in rows if 0 <= row["since_due"] <= 365]
+            borrowers += bool(of_year)
+            late += any(days > 30 for days in of_year)
+    return ratio(late, borrowers)
 
 
 def income(bookings: list[Row]) -> Values:
