@@ -6,7 +6,7 @@ from datetime import date
 import pyarrow as pa
 
 from pipeline.as_of import known_at_close
-from pipeline.contracts.judged import quarantined_keys
+from pipeline.contracts.judged import days_not_judged, quarantined_keys
 from pipeline.errors import RisklineError
 from pipeline.features.cohorts import read_or_build
 from pipeline.features.customer_view import CustomerView, view_customer
@@ -21,7 +21,8 @@ def customer_view(settings: Settings, as_of: date, customer_id: str) -> Customer
     The day's features are built first where they are not kept.
 
     Raises:
-        RisklineError: the lake does not reach the day, or no such customer is known then.
+        RisklineError: the lake does not reach the day, rows of it are not checked against their
+            contract as it is now, or no such customer is known then.
     """
     rooms = Rooms(settings)
     reached = max(rooms.lake.marks(LANDED, "customers"), default=None)
@@ -30,6 +31,12 @@ def customer_view(settings: Settings, as_of: date, customer_id: str) -> Customer
             f"the lake does not reach {as_of}{f', only {reached}' if reached else ''}; run: "
             f"riskline run --as-of {as_of}"
         )
+    for contract in rooms.contracts.values():
+        if days := days_not_judged(contract, rooms.lake, as_of):
+            raise RisklineError(
+                f"the rows of {contract.table} that landed for {days[0]} are not checked against "
+                f"the contract as it is now; run: riskline run --as-of {as_of}"
+            )
     engine, timezone = rooms.feature_engine, settings.timezone
     features = read_or_build(rooms.contracts, rooms.lake, engine, as_of, timezone)
     known = known_at_close(rooms.contracts, rooms.lake, engine, as_of, timezone)

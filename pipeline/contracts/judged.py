@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import ibis.expr.types as ir
@@ -20,6 +21,9 @@ from pipeline.lake import LANDED, QUARANTINED, UNDATED, VALID, Lake, file_name, 
 PARTITION, CLOSE = "_partition", "_close"
 BYTES_AT_ONCE = 32 << 20
 """Of packed files: some million rows."""
+
+
+Day = TypeVar("Day", bound=date | str)
 
 
 @dataclass(frozen=True)
@@ -69,9 +73,7 @@ def quarantine_table(
         everything: list[date | str] = [*days]
         if lake.exists(LANDED, contract.table, UNDATED):
             everything.append(UNDATED)
-        landed, judged = lake.stamps(LANDED, contract.table), lake.stamps(VALID, name)
-        # A day of which the valid side does not bear the stamp was landed again, or never judged.
-        todo = [d for d in everything if judged.get(file_name(d)) != landed[file_name(d)]]
+        todo = _not_judged(contract, lake, everything)
         judge = _Judge(contract, contracts, lake, engine, as_of, timezone)
         for some in judge.portions(todo):
             judge.judge(some)
@@ -86,6 +88,11 @@ def quarantine_table(
             quarantined=lake.count(QUARANTINED, name, days),
             undated=lake.count(LANDED, contract.table, [UNDATED]),
         )
+
+
+def days_not_judged(contract: Contract, lake: Lake, as_of: date) -> list[date]:
+    """The landed days up to the as-of date that this very contract has not judged as they are."""
+    return _not_judged(contract, lake, _landed_days(contract, lake, as_of))
 
 
 def valid_rows(contract: Contract, lake: Lake, engine: Engine, as_of: date) -> ir.Table:
@@ -230,6 +237,13 @@ class _Judge:
                 f"table {contract.table}: rows landed under an earlier contract do not fit the "
                 f"types of this one; move {folder} away, and the next pull lands all of it again"
             ) from None
+
+
+def _not_judged(contract: Contract, lake: Lake, days: Sequence[Day]) -> list[Day]:
+    """Days of which the valid side does not bear the stamp: landed again, or never judged."""
+    landed = lake.stamps(LANDED, contract.table)
+    judged = lake.stamps(VALID, judged_name(contract))
+    return [day for day in days if judged.get(file_name(day)) != landed[file_name(day)]]
 
 
 def _numbered(parts: Sequence[pa.Table]) -> pa.Table:

@@ -1,6 +1,7 @@
 """A night's features as the lake keeps them, and the command that shows a customer's."""
 
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -220,6 +221,24 @@ def test_what_cannot_be_shown_is_said_in_one_line(
     assert isinstance(result.exception, RisklineError)
     assert line in str(result.exception)
     assert "\n" not in str(result.exception)
+
+
+def test_rows_that_are_not_checked_against_the_contract_as_it_is_now_are_not_shown(
+    settings: Settings, tmp_path: Path
+) -> None:
+    customer = _features(settings)["customer_id"][0].as_py()
+    contracts = tmp_path / "contracts"
+    shutil.copytree(settings.contracts, contracts)
+    with (contracts / "sources" / "transactions.odcs.yaml").open("a") as changed:
+        changed.write("# changed\n")
+    with pytest.raises(RisklineError) as refused:
+        lookups.customer_view(settings.model_copy(update={"contracts": contracts}), AS_OF, customer)
+    assert re.fullmatch(
+        r"the rows of transactions that landed for 20\d\d-\d\d-\d\d are not checked against the "
+        rf"contract as it is now; run: riskline run --as-of {AS_OF}",
+        str(refused.value),
+    )
+    assert lookups.customer_view(settings, AS_OF, customer).values
 
 
 def test_a_lake_that_holds_nothing_is_said_in_one_line(
