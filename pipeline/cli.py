@@ -185,7 +185,7 @@ def features(
     from pipeline.features.registry import FEATURES, names_by_dimension
 
     view = lookups.customer_view(settings, day, customer)
-    hidden = {} if personal else lookups.personal_columns(settings)
+    hidden = frozenset() if personal else lookups.personal_columns(settings)
     for dimension, names in names_by_dimension().items():
         shown = [
             (name, _figure(view.values[name]), FEATURES[name].unit.value,
@@ -194,7 +194,7 @@ def features(
         ]  # fmt: skip
         _print_table([dimension, "value", "unit", "what it says", "from"], shown)
     for table, found in view.rows.items():
-        columns = [name for name in found.column_names if name not in hidden.get(table, ())]
+        columns = [name for name in found.column_names if name not in hidden]
         last = found.slice(max(len(found) - rows, 0)).select(columns).to_pylist()
         _console().print(f"{table}: {len(found)} rows as known on {day}", soft_wrap=True)
         if last:

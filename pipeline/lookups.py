@@ -1,6 +1,5 @@
 """What people ask of a night that is there: one customer's features, and what is quarantined."""
 
-from collections.abc import Mapping
 from datetime import date
 
 import pyarrow as pa
@@ -43,12 +42,16 @@ def customer_view(settings: Settings, as_of: date, customer_id: str) -> Customer
     return view_customer(features, known, customer_id, engine)
 
 
-def personal_columns(settings: Settings) -> Mapping[str, frozenset[str]]:
-    """The columns of each source table that are personal."""
-    return {
-        name: frozenset(column.name for column in contract.columns if column.is_personal)
-        for name, contract in Rooms(settings).contracts.items()
-    }
+def personal_columns(settings: Settings) -> frozenset[str]:
+    """The columns that are personal in any source table.
+
+    Beside a customer's name they are personal in every table: the outlook of the customer's
+    industry tells the industry.
+    """
+    contracts = Rooms(settings).contracts.values()
+    return frozenset(
+        column.name for contract in contracts for column in contract.columns if column.is_personal
+    )
 
 
 def quarantined(settings: Settings, as_of: date) -> dict[str, pa.Table]:

@@ -173,6 +173,9 @@ def test_personal_columns_are_shown_on_demand_only(settings: Settings) -> None:
     customer = _features(settings)["customer_id"][0].as_py()
     (person,) = lookups.customer_view(settings, AS_OF, customer).rows["customers"].to_pylist()
     asked = ("--as-of", str(AS_OF), "--customer", customer)
+    # What is personal of a customer stays so in the rows of other tables.
+    assert {"name", "national_id", "industry_code"} <= lookups.personal_columns(settings)
+    assert "industry_code" not in _shown(*asked)
     # A name may be folded into two lines.
     for word in person["name"].split():
         assert word not in _shown(*asked)
