@@ -3,26 +3,38 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 import ibis
 import ibis.expr.types as ir
 
-from pipeline.business_day import close_of
-from pipeline.contracts.contract import IS_DELETED, KNOWN_AT, Contract
-from pipeline.contracts.judged import valid_rows
+from pipeline.business_day import clock_changes, close_of, start_of
+from pipeline.contracts.contract import CONSENT, IS_DELETED, KNOWN_AT, Contract
+from pipeline.contracts.judged import holds_valid_rows, quarantined_rows, valid_rows
 from pipeline.engines.base import Engine
-from pipeline.lake import LANDED, Lake
+from pipeline.lake import Lake
 
 SECONDS_A_DAY = 86_400
+CLOCK_DAYS = 3 * 366
+"""How far back the days of instants are told apart to the hour: further than any window reaches."""
 
 
 @dataclass(frozen=True)
 class AsOf:
-    """A day, and the moment at its end from which on nothing is known."""
+    """A day of the bank, and the moment at its end from which on nothing is known."""
 
     date: date
-    close: datetime
+    timezone: ZoneInfo
+
+    @cached_property
+    def close(self) -> datetime:
+        """The first moment, in UTC, that no longer belongs to the day."""
+        return close_of(self.date, self.timezone)
+
+    def start_of_days(self, days: int) -> datetime:
+        """The first moment, in UTC, of the day that lies so many before."""
+        return start_of(self.date - timedelta(days=days), self.timezone)
 
     @property
     def today(self) -> ir.DateScalar:
@@ -34,9 +46,13 @@ class AsOf:
         return self.today.delta(dates, unit="day")
 
     def days_since_instant(self, instants: ir.TimestampValue) -> ir.IntegerValue:
-        """Whole days from instants to the close: 0 for the day's last 24 hours."""
+        """How many of the bank's days before the day instants lie: 0 for any moment of the day."""
         # Some engines give the parts of a second too; the day ends with a whole one.
         seconds = ibis.literal(int(self.close.timestamp())) - instants.epoch_seconds()
+        for moment, change in clock_changes(self.date, self.timezone, CLOCK_DAYS):
+            # A day on which clocks are put forward has 23 hours.
+            shift = int(change.total_seconds())
+            seconds += (instants < ibis.literal(moment)).ifelse(shift, 0)
         return (seconds / SECONDS_A_DAY).ceil().cast("int64") - 1
 
 
@@ -44,8 +60,8 @@ class AsOf:
 class Known:
     """What was known at the close of a day: one row an entity, without known_at.
 
-    An optional table of which the bank has no row by then is there without any, and its name is
-    not among ``present``.
+    An optional table of which the bank has no valid row by then is there without any, and its name
+    is not among ``present``.
     """
 
     at: AsOf
@@ -68,14 +84,16 @@ class Known:
         return known.filter(condition(known))
 
     def history(self, table: str) -> ir.Table:
-        """Every version of a table's rows known by the close, withdrawals left out.
-
-        Beside the table's columns they have days_known: for how long the bank has known each.
-        """
-        rows = self.versions[table]
-        rows = rows.filter((rows[KNOWN_AT] < self.at.close) & ~rows[IS_DELETED])
-        days_known = self.at.days_since_instant(rows[KNOWN_AT])
-        return rows.mutate(days_known=days_known).drop(KNOWN_AT, IS_DELETED)
+        """Every version of a table's rows known by the close, save what is withdrawn by then."""
+        entity, rows = list(self.contracts[table].entity_key), self.versions[table]
+        rows = rows.filter(rows[KNOWN_AT] < self.at.close)
+        withdrawn = rows.filter(rows[IS_DELETED])
+        # A withdrawal says that what was known before it never was so.
+        last = withdrawn.group_by(entity).aggregate(_withdrawn=withdrawn[KNOWN_AT].max())
+        rows = rows.left_join(last, entity, rname="_{name}")
+        is_standing = rows["_withdrawn"].isnull() | (rows[KNOWN_AT] > rows["_withdrawn"])
+        kept = [name for name in self.versions[table].columns if name not in {KNOWN_AT, IS_DELETED}]
+        return rows.filter(is_standing).select(kept)
 
     def since(self, table: str, moment: str, days: int) -> ir.Table:
         """The rows of a table that happened in so many days up to the as-of date.
@@ -93,7 +111,7 @@ class Known:
         contract, rows = self.contracts[table], self.versions[table]
         if not contract.is_known_after(moment):
             raise ValueError(f"the contract of {table} lets rows be known before {moment}")
-        first = self.at.close - timedelta(days=days + 1)
+        first = self.at.start_of_days(days)
         known = latest_versions(rows.filter(rows[KNOWN_AT] >= first), contract, self.at)
         # Instants are compared as they are: readers of files skip what lies outside.
         return known.filter((known[moment] >= first) & (known[moment] < self.at.close))
@@ -111,11 +129,25 @@ def known_at_close(
     Rows known later, versions superseded by then and rows withdrawn by then are gone. What is
     known may still lie in the future: an instalment's due date is known years ahead.
     """
-    # What the bank began to keep on a later day, it lacks on this one.
-    present = {name for name in contracts if any(day <= as_of for day in lake.days(LANDED, name))}
-    at = AsOf(as_of, close_of(as_of, timezone))
-    versions = {name: valid_rows(contracts[name], lake, engine, as_of) for name in contracts}
-    return Known(at, versions, contracts, frozenset(present))
+    # What the bank began to keep on a later day, it lacks on this one; and a table of which every
+    # row is in quarantine tells nothing, not that nothing happened.
+    present = {name for name in contracts if holds_valid_rows(contracts[name], lake, as_of)}
+    versions = {name: _versions(contracts[name], lake, engine, as_of) for name in contracts}
+    return Known(AsOf(as_of, timezone), versions, contracts, frozenset(present))
+
+
+def _versions(contract: Contract, lake: Lake, engine: Engine, as_of: date) -> ir.Table:
+    """Valid versions; one in quarantine because the customer has not agreed withdraws its row.
+
+    Whatever else it breaks it stays in quarantine: of it nothing but that is told.
+    """
+    rows = valid_rows(contract, lake, engine, as_of)
+    if CONSENT not in contract.column_names:
+        return rows
+    refused = quarantined_rows(contract, lake, engine, as_of)
+    refused = refused.filter(~refused[CONSENT].fill_null(False))
+    refused = refused.mutate(**{IS_DELETED: ibis.literal(True)}).select(*rows.columns)
+    return rows.anti_join(refused, list(contract.key)).union(refused)
 
 
 def latest_versions(rows: ir.Table, contract: Contract, at: AsOf) -> ir.Table:

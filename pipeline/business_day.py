@@ -1,6 +1,8 @@
-"""The bank's days: when one closes, and which one a run stands on."""
+"""The bank's days: when one closes, how months are counted, and which day a run stands on."""
 
+import calendar
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from pipeline.errors import RisklineError
@@ -17,6 +19,52 @@ def close_of(day: date, timezone: ZoneInfo) -> datetime:
 def start_of(day: date, timezone: ZoneInfo) -> datetime:
     """The first moment, in UTC, of the bank's day."""
     return datetime.combine(day, time.min, tzinfo=timezone).astimezone(UTC)
+
+
+@lru_cache(maxsize=64)
+def clock_changes(
+    day: date, timezone: ZoneInfo, days_back: int
+) -> tuple[tuple[datetime, timedelta], ...]:
+    """When the bank's clocks were changed in the days up to a day's close, and by how much.
+
+    Returns:
+        The latest first: the first moment of the new time, in UTC, and by how much the clocks were
+        put forward; negative where they were put back.
+    """
+
+    def offset(moment: datetime) -> timedelta:
+        return moment.astimezone(timezone).utcoffset() or timedelta(0)
+
+    found = []
+    after = close_of(day, timezone)
+    for _ in range(days_back):
+        before = after - timedelta(days=1)
+        change = offset(after) - offset(before)
+        if change:
+            same, new = before, after
+            while new - same > timedelta(seconds=1):
+                # Halves of whole seconds: clocks change on one.
+                half = same + timedelta(seconds=(new - same) // timedelta(seconds=2))
+                same, new = (half, new) if offset(half) == offset(before) else (same, half)
+            found.append((new, change))
+        after = before
+    return tuple(found)
+
+
+def is_month_end(day: date) -> bool:
+    """Whether a day is the last of its month."""
+    return day.day == calendar.monthrange(day.year, day.month)[1]
+
+
+def months_after(day: date, months: int) -> date:
+    """The same day some months later, or earlier where negative.
+
+    The last day of a month leads to the last day of a month, and a day that a month lacks to its
+    last one.
+    """
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    last = calendar.monthrange(year, month + 1)[1]
+    return date(year, month + 1, last if is_month_end(day) else min(day.day, last))
 
 
 def resolve_as_of(

@@ -175,7 +175,7 @@ def features(
     customer: Annotated[str, typer.Option(help="The customer's number.", metavar="ID")],
     rows: Annotated[int, typer.Option(min=0, help="Rows to show of each table, the last.")] = 5,
     personal: Annotated[
-        bool, typer.Option("--personal", help="Show personal columns too.")
+        bool, typer.Option("--personal", help="Show what is personal too.")
     ] = False,
 ) -> None:
     """Show a customer's features by dimension, and the rows that they came from."""
@@ -185,22 +185,23 @@ def features(
     from pipeline.features.registry import FEATURES, names_by_dimension
 
     view = lookups.customer_view(settings, day, customer)
-    hidden = frozenset() if personal else lookups.personal_columns(settings)
+    if not personal:
+        view = lookups.without_personal(view, settings)
+    figures = {name: _figure(value) for name, value in view.values.items()}
     for dimension, names in names_by_dimension().items():
         shown = [
-            (name, _figure(view.values[name]), FEATURES[name].unit.value,
+            (name, figures.get(name, "personal"), FEATURES[name].unit.value,
              FEATURES[name].description, ", ".join(FEATURES[name].sources))
             for name in names
         ]  # fmt: skip
         _print_table([dimension, "value", "unit", "what it says", "from"], shown)
     for table, found in view.rows.items():
-        columns = [name for name in found.column_names if name not in hidden]
-        last = found.slice(max(len(found) - rows, 0)).select(columns).to_pylist()
+        last = found.slice(max(len(found) - rows, 0)).to_pylist()
         _console().print(f"{table}: {len(found)} rows as known on {day}", soft_wrap=True)
         if last:
-            _print_table(columns, [tuple(row.values()) for row in last])
-    if hidden:
-        _console().print("personal columns are left out; --personal shows them", soft_wrap=True)
+            _print_table(found.column_names, [tuple(row.values()) for row in last])
+    if not personal:
+        _console().print("what is personal is left out; --personal shows it", soft_wrap=True)
 
 
 @app.command()

@@ -7,8 +7,10 @@ import pyarrow as pa
 from pipeline.as_of import known_at_close
 from pipeline.contracts.judged import days_not_judged, quarantined_keys
 from pipeline.errors import RisklineError
+from pipeline.features.build import CUSTOMER_ID
 from pipeline.features.cohorts import read_or_build
-from pipeline.features.customer_view import CustomerView, view_customer
+from pipeline.features.customer_view import LOAN, CustomerView, view_customer
+from pipeline.features.registry import FEATURES
 from pipeline.lake import LANDED
 from pipeline.rooms import Rooms
 from pipeline.settings import Settings
@@ -24,13 +26,16 @@ def customer_view(settings: Settings, as_of: date, customer_id: str) -> Customer
             contract as it is now, or no such customer is known then.
     """
     rooms = Rooms(settings)
-    reached = max(rooms.lake.marks(LANDED, "customers"), default=None)
-    if reached is None or reached < as_of:
-        raise RisklineError(
-            f"the lake does not reach {as_of}{f', only {reached}' if reached else ''}; run: "
-            f"riskline run --as-of {as_of}"
-        )
     for contract in rooms.contracts.values():
+        # A pull may have ended between two tables. An optional one may never have been there.
+        reached = max(rooms.lake.marks(LANDED, contract.table), default=None)
+        if reached is None and contract.is_optional:
+            continue
+        if reached is None or reached < as_of:
+            raise RisklineError(
+                f"the rows of {contract.table} in the lake do not reach {as_of}"
+                f"{f', only {reached}' if reached else ''}; run: riskline run --as-of {as_of}"
+            )
         if days := days_not_judged(contract, rooms.lake, as_of):
             raise RisklineError(
                 f"the rows of {contract.table} that landed for {days[0]} are not checked against "
@@ -42,16 +47,29 @@ def customer_view(settings: Settings, as_of: date, customer_id: str) -> Customer
     return view_customer(features, known, customer_id, engine)
 
 
-def personal_columns(settings: Settings) -> frozenset[str]:
-    """The columns that are personal in any source table.
+def without_personal(view: CustomerView, settings: Settings) -> CustomerView:
+    """What of a customer those may see who may not see what is personal.
 
-    Beside a customer's name they are personal in every table: the outlook of the customer's
-    industry tells the industry.
+    A column that is personal in any source table is left out of all. So are features that tell the
+    customer's own life, and tables that are not about customers: which of their rows are there
+    tells what is personal, as the outlook of an industry tells the customer's industry.
     """
-    contracts = Rooms(settings).contracts.values()
-    return frozenset(
-        column.name for contract in contracts for column in contract.columns if column.is_personal
-    )
+    contracts = Rooms(settings).contracts
+    personal = {
+        column.name
+        for contract in contracts.values()
+        for column in contract.columns
+        if column.is_personal
+    }
+    rows = {
+        name: found.drop_columns([c for c in found.column_names if c in personal])
+        for name, found in view.rows.items()
+        if {CUSTOMER_ID, LOAN} & set(found.column_names)
+    }
+    values = {
+        name: value for name, value in view.values.items() if not FEATURES[name].frame.is_personal
+    }
+    return CustomerView(values, rows)
 
 
 def quarantined(settings: Settings, as_of: date) -> dict[str, pa.Table]:

@@ -11,6 +11,8 @@ from pipeline.contracts.rules import NotBefore, Rule, UnlessWithdrawn, plain
 
 KNOWN_AT = "known_at"
 IS_DELETED = "is_deleted"
+CONSENT = "consent"
+"""Where a table has such a column, a version without it withdraws its row, and is quarantined."""
 
 ARROW_TYPES: dict[str, pa.DataType] = {
     "string": pa.string(),

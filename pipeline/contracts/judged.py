@@ -101,6 +101,18 @@ def valid_rows(contract: Contract, lake: Lake, engine: Engine, as_of: date) -> i
     return engine.read_parquet(files, contract.arrow_schema)
 
 
+def holds_valid_rows(contract: Contract, lake: Lake, as_of: date) -> bool:
+    """Whether any row of the days up to the as-of date keeps the contract."""
+    name, landed = judged_name(contract), set(_landed_days(contract, lake, as_of))
+    return any(lake.count(VALID, name, [day]) for day in lake.days(VALID, name) if day in landed)
+
+
+def quarantined_rows(contract: Contract, lake: Lake, engine: Engine, as_of: date) -> ir.Table:
+    """Rows that break the contract, of the days up to the as-of date, with their reasons."""
+    files = _files(QUARANTINED, contract, lake, as_of)
+    return engine.read_parquet(files, quarantine_schema(contract))
+
+
 def judged_stamps(contract: Contract, lake: Lake, as_of: date) -> list[tuple[date, int]]:
     """The days of valid rows up to the as-of date, and when each was last replaced."""
     name = judged_name(contract)

@@ -72,8 +72,6 @@ class DuckDBEngine:
             except OSError as error:
                 raise of_the_machine(error) from error
             self._connection.con.execute("SET memory_limit = ?", [memory_limit()])
-            # What it has had once it uses again: the machine clears each page that it hands out.
-            self._connection.con.execute("SET block_allocator_memory = ?", [memory_limit()])
 
     def table(self, rows: pa.Table) -> ir.Table:
         """An Ibis table over rows in memory, which stay there for as long as the engine lives."""

@@ -164,7 +164,7 @@ def cash_share_6m(rows: ir.Table) -> ir.NumericValue:
     reason=("The part of leisure in the money out", "支出中休闲娱乐的占比"),
 )  # fmt: skip
 def leisure_share_6m(rows: ir.Table) -> ir.NumericValue:
-    """Share of the money out of the last 6 months that went to travel and entertainment."""
+    """Share of the last 6 months' money out that went to travel, restaurants, entertainment."""
     return _share_of_outflow(rows, "leisure", half_a_year(rows))
 
 

@@ -1,6 +1,5 @@
 """A night's features in the lake, one partition a day, for scoring and for training alike."""
 
-import calendar
 import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
@@ -11,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from pipeline.as_of import known_at_close
+from pipeline.business_day import is_month_end
 from pipeline.contracts.contract import Contract
 from pipeline.contracts.judged import judged_stamps
 from pipeline.contracts.quarantine import REASONS, split
@@ -27,9 +27,11 @@ FEATURES = "features"
 def _code_hash() -> str:
     """A hash of the code that computes features: with other code, partitions are built anew."""
     digest = hashlib.sha256()
-    here = Path(__file__).resolve().parent
-    for file in [*sorted(here.rglob("*.py")), here.parent / "as_of.py"]:
-        digest.update(file.read_bytes())
+    pipeline = Path(__file__).resolve().parent.parent
+    for part in ("features", "as_of.py", "business_day.py", "contracts", "engines"):
+        path = pipeline / part
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
@@ -102,7 +104,7 @@ def _rows_seen(contracts: Mapping[str, Contract], lake: Lake, as_of: date) -> st
 def month_ends_until(last: date) -> Iterator[date]:
     """Month ends, the latest first, from the last one on or before a day."""
     day = last
-    if day.day != calendar.monthrange(day.year, day.month)[1]:
+    if not is_month_end(day):
         day = day.replace(day=1) - timedelta(days=1)
     while True:
         yield day

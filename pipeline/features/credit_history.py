@@ -10,6 +10,7 @@ from pipeline.features.frames.defaults import default_events
 from pipeline.features.frames.instalments import fell_due_within, instalments
 from pipeline.features.frames.loans import granted_loans
 from pipeline.features.frames.profile import DAYS_A_YEAR
+from pipeline.features.frames.settlements import early_settlements
 from pipeline.features.frames.signals import mean_signal, signals
 
 CREDIT_HISTORY = Dimension.CREDIT_HISTORY
@@ -290,13 +291,13 @@ def early_share_6m(rows: ir.Table) -> ir.NumericValue:
     CREDIT_HISTORY,
     unit=Unit.LOANS,
     risk=Risk.UNORDERED,
-    over=instalments,
+    over=early_settlements,
     reason=("The number of loans settled early", "提前结清的贷款笔数"),
     of_nothing=0,
 )
 def loans_settled_early(rows: ir.Table) -> ir.NumericValue:
-    """Loans of which the last instalment was paid at least 30 days before it fell due."""
-    return (rows.is_last & rows.is_paid & (rows.days_late <= -30)).sum()
+    """Loans paid off in full, the last instalment at least 30 days before it fell due."""
+    return rows.count()
 
 
 @feature(
@@ -380,7 +381,10 @@ def external_score_change(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.INQUIRIES,
     risk=Risk.RISES,
     over=bureau_reports,
-    reason=("Other lenders have inquired often of late", "近期征信查询次数较多"),
+    reason=(
+        "Other lenders inquired often before the latest bureau report",
+        "最近一次征信报告前查询次数较多",
+    ),
 )
 def inquiries_3m(rows: ir.Table) -> ir.NumericValue:
     """Other lenders' inquiries in the 3 months before the bureau's latest report."""
@@ -434,6 +438,18 @@ def overdue_share_elsewhere(rows: ir.Table) -> ir.NumericValue:
     """Overdue share of the debt at other lenders, by the bureau's latest report."""
     overdue = rows.overdue_elsewhere.max(where=rows.is_latest)
     return quotient(overdue, rows.debt_elsewhere.max(where=rows.is_latest))
+
+
+@feature(
+    CREDIT_HISTORY,
+    unit=Unit.MONTHS,
+    risk=Risk.UNORDERED,
+    over=bureau_reports,
+    reason=("The age of the credit bureau's latest report", "最近一次征信报告距今的时间"),
+)
+def bureau_report_age_months(rows: ir.Table) -> ir.NumericValue:
+    """Months since the bureau's latest report was pulled."""
+    return rows.days_old.min() / DAYS_A_MONTH
 
 
 @feature(

@@ -11,6 +11,7 @@ from pipeline.as_of import Known
 from pipeline.engines.base import Engine
 from pipeline.errors import RisklineError
 from pipeline.features.build import CUSTOMER_ID
+from pipeline.features.declaration import History
 from pipeline.features.registry import FEATURES
 
 RELATED = "related_customer_id"
@@ -28,7 +29,8 @@ class CustomerView:
         values: every feature, null where there is nothing to compute it from.
         rows: of each source table that the bank has and a feature reads, the rows as known on the
             day: the customer's own, the links to and from the customer, and the outlook of the
-            customer's industry.
+            customer's industry. Where a feature looks at earlier versions too, every version of
+            the customer's own rows, as ``<table>, every version``.
     """
 
     values: Mapping[str, float | None]
@@ -61,7 +63,20 @@ def view_customer(
         for table in known.contracts
         if table in read & known.present
     }
+    for table in sorted({read.table for read in _histories_read()} & known.present):
+        versions = known.history(table)
+        own = versions.filter(versions[CUSTOMER_ID] == customer_id).order_by(versions.columns)
+        rows[f"{table}, every version"] = engine.to_arrow(own)
     return CustomerView({name: found[0][name] for name in FEATURES}, rows)
+
+
+def _histories_read() -> set[History]:
+    return {
+        read
+        for feature in FEATURES.values()
+        for read in feature.frame.reads
+        if isinstance(read, History)
+    }
 
 
 def _rows_of(customer_id: str, known: Known, table: str, engine: Engine) -> pa.Table:

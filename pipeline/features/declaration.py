@@ -91,10 +91,7 @@ class Recent:
 
 @dataclass(frozen=True)
 class History:
-    """Of a source table, every version known by the as-of date, to tell what has changed.
-
-    Beside the table's columns they have ``days_known``: for how long the bank has known each.
-    """
+    """Of a source table, every version known by the as-of date, to tell what has changed."""
 
     table: str
 
@@ -116,12 +113,15 @@ class Frame:
         build: takes the as-of date and a table for each of ``reads``.
         is_per_customer: whether a customer has at most one row, so that features are its columns
             rather than aggregates.
+        is_personal: whether its features tell the customer's own life, as age does, and are shown
+            to those alone who may see what is personal.
     """
 
     name: str
     reads: tuple["str | Recent | History | Values | Frame", ...]
     build: Callable[..., ir.Table]
     is_per_customer: bool
+    is_personal: bool
 
     @property
     def tables(self) -> frozenset[str]:
@@ -183,7 +183,9 @@ def values_of(*features: Feature) -> Values:
 
 
 def frame(
-    *reads: "str | Recent | History | Values | Frame", per_customer: bool = False
+    *reads: "str | Recent | History | Values | Frame",
+    per_customer: bool = False,
+    personal: bool = False,
 ) -> Callable[[Callable[..., ir.Table]], Frame]:
     """Declare a frame by the function that builds it; the frame takes the function's name.
 
@@ -191,10 +193,11 @@ def frame(
         reads: names of source tables, their ``Recent`` part or their ``History``, other frames,
             and features: the function takes an ``AsOf`` and then a table for each, in this order.
         per_customer: whether a customer has at most one row.
+        personal: whether its features tell the customer's own life.
     """
 
     def declare(build: Callable[..., ir.Table]) -> Frame:
-        return Frame(build.__name__, reads, build, per_customer)
+        return Frame(build.__name__, reads, build, per_customer, personal)
 
     return declare
 

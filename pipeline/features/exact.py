@@ -6,12 +6,15 @@ Sums of integers and decimals are exact. So money is a decimal in every frame, a
 or averaged is an integer or a decimal; a test holds every feature to that.
 """
 
+import ibis
 import ibis.expr.types as ir
 
 # No currency has more than four decimals. Contracts bound an amount at 10^12, far within.
 MONEY = "decimal(18, 4)"
 # DuckDB keeps a product of narrow decimals narrow, and refuses what does not fit.
 WIDE_MONEY = "decimal(38, 4)"
+WIDE_WHOLE = "decimal(38, 0)"
+SMALLEST_PARTS = 10_000
 
 
 def money(amount: ir.FloatingValue) -> ir.DecimalValue:
@@ -47,11 +50,21 @@ def spread(values: ir.NumericColumn, where: ir.BooleanValue) -> ir.FloatingScala
         values: integers such as days, whose squares fit 64 bits, or money.
         where: which rows count.
     """
+    is_money = values.type().is_decimal()
+    # Whole numbers: of the smallest part of money, in as many digits as their squares need.
     # Engines multiply two narrow integers as narrow ones, also in rows that do not count.
-    values = values.cast(WIDE_MONEY if values.type().is_decimal() else "int64")
+    kind, unit = (WIDE_WHOLE, SMALLEST_PARTS) if is_money else ("int64", 1)
+    values = (values.cast(WIDE_MONEY) * unit if is_money else values).cast(kind)
     count = values.count(where=where)
     total = values.sum(where=where)
     squares = (values * values).sum(where=where)
-    # Exact up to here: the difference of two nearly equal floats would lose every digit.
-    scaled = (count * squares - total * total).cast("float64")
-    return (scaled / (count * (count - 1)).nullif(0)).sqrt()
+    # The squares of what lies beside a whole number near the mean, and then those beside the mean.
+    # Exact up to here, and never larger than the squares themselves: the difference of two nearly
+    # equal floats would lose every digit.
+    near = quotient(total, count).floor().cast(kind)
+    rest = total - near * count.cast(kind)
+    beside_near = (squares - near * total - near * rest).cast("float64")
+    beside_mean = beside_near - rest.cast("float64") ** 2 / count.nullif(0)
+    deviation = (ibis.greatest(beside_mean, 0.0) / (count - 1).nullif(0)).sqrt() / unit
+    # The greatest of nothing and 0 is 0.
+    return (count > 1).ifelse(deviation, ibis.null("float64"))

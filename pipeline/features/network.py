@@ -143,6 +143,18 @@ def guarantor_external_score(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.SCORE,
     risk=Risk.FALLS,
     over=neighbours,
+    reason=("The bureau's score of a group member is low", "集团成员征信评分偏低"),
+)
+def group_external_score(rows: ir.Table) -> ir.NumericValue:
+    """Lowest bureau score among the other members of the customer's group."""
+    return rows.external_score.min(where=rows.is_group)
+
+
+@feature(
+    NETWORK,
+    unit=Unit.SCORE,
+    risk=Risk.FALLS,
+    over=neighbours,
     reason=("The bureau's scores of related customers are low", "关联客户征信评分偏低"),
 )
 def related_external_score(rows: ir.Table) -> ir.NumericValue:
@@ -155,7 +167,7 @@ def related_external_score(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.MONEY,
     risk=Risk.RISES,
     over=neighbours,
-    reason=("Related customers are overdue at other lenders", "关联客户在他行有逾期"),
+    reason=("Related customers are overdue at other lenders", "关联客户在其他机构有逾期"),
 )
 def related_overdue_elsewhere(rows: ir.Table) -> ir.NumericValue:
     """What the customers tied to this one have overdue at other lenders, together."""
@@ -182,7 +194,7 @@ def distressed_share_1_step(rows: ir.Table) -> ir.NumericValue:
     reason=("Customers within two steps are in distress", "两层关联关系内有客户陷入困境"),
 )
 def distressed_share_2_steps(rows: ir.Table) -> ir.NumericValue:
-    """The same share among the customers within two steps, not through one tied to over 50."""
+    """Share of the customers within two steps, not through one tied to over 50, in distress."""
     return rows.is_distressed.mean()
 
 

@@ -1,12 +1,12 @@
 """What became of customers in the horizon after an as-of date: what the model learns to foresee."""
 
-import calendar
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
 import pyarrow as pa
 
+from pipeline.business_day import months_after
 from pipeline.engines.base import Engine
 from pipeline.features.build import CUSTOMER_ID, Frames
 from pipeline.features.frames.instalments import days_since_settled, instalments
@@ -33,11 +33,7 @@ class DefaultDefinition:
         """The last day of the horizon; a month's end stays a month's end."""
         if self.horizon_unit is Unit.DAY:
             return as_of + timedelta(days=self.horizon)
-        months = as_of.year * 12 + as_of.month - 1 + self.horizon
-        year, month = divmod(months, 12)
-        last = calendar.monthrange(year, month + 1)[1]
-        is_month_end = (as_of + timedelta(days=1)).day == 1
-        return date(year, month + 1, last if is_month_end else min(as_of.day, last))
+        return months_after(as_of, self.horizon)
 
 
 def outcomes(then: date, frames: Frames, definition: DefaultDefinition, engine: Engine) -> pa.Table:

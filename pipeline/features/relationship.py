@@ -6,6 +6,7 @@ from pipeline.features.declaration import Dimension, Risk, Unit, feature
 from pipeline.features.exact import mean
 from pipeline.features.frames.contacts import contacts
 from pipeline.features.frames.loans import granted_loans
+from pipeline.features.frames.open_loans import open_loans
 from pipeline.features.frames.profile import profile
 from pipeline.features.own_past import before, lately, pace
 
@@ -31,11 +32,11 @@ def loans_taken(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    RELATIONSHIP, unit=Unit.PRODUCTS, risk=Risk.UNORDERED, over=granted_loans, of_nothing=0,
-    reason=("The variety of loan products taken so far", "累计使用的贷款产品种类数"),
+    RELATIONSHIP, unit=Unit.PRODUCTS, risk=Risk.UNORDERED, over=open_loans, of_nothing=0,
+    reason=("The number of different loan products held", "持有的贷款产品种类数"),
 )  # fmt: skip
 def products_held(rows: ir.Table) -> ir.NumericValue:
-    """Different loan products taken so far."""
+    """Different products of the loans that are still owed and the credit lines that run."""
     return rows["product"].nunique()
 
 

@@ -32,12 +32,12 @@ def exposure(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.MONEY,
     risk=Risk.UNORDERED,
     over=instalments,
-    reason=("What falls due in the next 30 days", "未来30天应还金额"),
+    reason=("What falls due within a month", "未来一个月应还金额"),
     of_nothing=0,
 )
-def due_next_30d(rows: ir.Table) -> ir.NumericValue:
-    """What falls due in the next 30 days and is not paid yet."""
-    return rows.unpaid_amount.sum(where=rows.days_since_due.between(-30, -1))
+def due_next_month(rows: ir.Table) -> ir.NumericValue:
+    """What falls due by the same day of the next month and is not paid yet."""
+    return rows.unpaid_amount.sum(where=rows.is_due_next_month)
 
 
 @feature(
@@ -106,7 +106,7 @@ def income(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.RATIO,
     risk=Risk.FALLS,
     over=months,
-    reason=("Income has fallen in the last 6 months", "近6个月收入下降"),
+    reason=("Income has fallen over its latest 6 months", "最近6个月的收入记录呈下降趋势"),
 )
 def income_trend_6m(rows: ir.Table) -> ir.NumericValue:
     """Mean income of the latest 3 months against that of the 3 months before."""
@@ -135,7 +135,7 @@ def income_volatility_12m(rows: ir.Table) -> ir.NumericValue:
     reason=("Expense takes up much of the income", "支出占收入比例较高"),
 )
 def expense_to_income_6m(rows: ir.Table) -> ir.NumericValue:
-    """Expense against income over the last 6 months."""
+    """Expense against income over the latest 6 months."""
     is_known = rows.income.notnull() & rows.expense.notnull() & (rows.months_back < 6)
     return quotient(rows.expense.sum(where=is_known), rows.income.sum(where=is_known))
 
@@ -215,8 +215,22 @@ def utilisation(rows: ir.Table) -> ir.NumericValue:
     return quotient(rows.owed.sum(where=rows.credit_limit.notnull()), rows.credit_limit.sum())
 
 
+@feature(
+    REPAYMENT_CAPACITY,
+    unit=Unit.MONTHS,
+    risk=Risk.UNORDERED,
+    over=months,
+    reason=("The age of the figures on income and assets", "收入与资产数据距今的时间"),
+)
+def figures_age_months(rows: ir.Table) -> ir.NumericValue:
+    """Months since the end of the latest month of which income or balances are known."""
+    return rows.days_old.min() / credit_history.DAYS_A_MONTH
+
+
 @frame(
-    values_of(exposure, due_next_30d, income, expense_to_income_6m, credit_history.debt_elsewhere),
+    values_of(
+        exposure, due_next_month, income, expense_to_income_6m, credit_history.debt_elsewhere
+    ),
     per_customer=True,
 )
 def means(at: AsOf, values: ir.Table) -> ir.Table:
@@ -236,8 +250,8 @@ def means(at: AsOf, values: ir.Table) -> ir.Table:
     reason=("Instalments take up much of the income", "还款额占收入比例较高"),
 )
 def debt_service_to_income(rows: ir.Table) -> ir.NumericValue:
-    """What falls due in the next 30 days against a month's income."""
-    return quotient(rows.due_next_30d, rows.income)
+    """What falls due within a month against a month's income."""
+    return quotient(rows.due_next_month, rows.income)
 
 
 @feature(
@@ -273,4 +287,4 @@ def total_debt_to_income(rows: ir.Table) -> ir.NumericValue:
 )
 def free_income(rows: ir.Table) -> ir.NumericValue:
     """Part of income left after expense and instalments, negative where they are higher."""
-    return 1 - rows.expense_to_income_6m - quotient(rows.due_next_30d, rows.income)
+    return 1 - rows.expense_to_income_6m - quotient(rows.due_next_month, rows.income)

@@ -82,7 +82,7 @@ def region_late_share_12m(rows: ir.Table) -> ir.NumericValue:
     reason=("Income was not booked every month", "并非每月都有收入入账"),
 )  # fmt: skip
 def income_months_6m(rows: ir.Table) -> ir.NumericValue:
-    """Months of the last 6 in which wages, a pension or a firm's sales were booked."""
+    """Of the last 6 full months, those in which wages, a pension or a firm's sales were booked."""
     return different(rows.month, of=MONTHS, where=rows.income > 0).fill_null(0)
 
 

@@ -33,7 +33,7 @@ FROM (
     WHERE known_at < getvariable('close')
     QUALIFY row_number() OVER (PARTITION BY loan_id ORDER BY known_at DESC) = 1
 )
-WHERE NOT is_deleted;
+WHERE NOT is_deleted AND originated_at <= getvariable('as_of');
 
 -- Instalments: days are counted back from the day; settled is the day's number on which one was
 -- paid. Two scans and a semi join take less than to drag all columns through a window.
@@ -94,7 +94,14 @@ SELECT
     count(*) FILTER (NOT is_paid) AS unpaid,
     count(*) FILTER (is_paid AND late <= -5 AND due BETWEEN 0 AND 182) AS early_6m,
     sum(unpaid) AS owed,
-    sum(unpaid) FILTER (due BETWEEN -30 AND -1) AS due_next_30d
+    sum(unpaid) FILTER (
+        due < 0
+        AND due >= getvariable('as_of') - CASE
+            WHEN getvariable('as_of') = last_day(getvariable('as_of'))
+                THEN last_day((getvariable('as_of') + to_months(1))::DATE)
+            ELSE (getvariable('as_of') + to_months(1))::DATE
+        END
+    ) AS due_next_month
 FROM by_hand_instalments
 GROUP BY loan_id;
 
@@ -128,17 +135,20 @@ SELECT
     sum(unpaid) AS instalments_left,
     sum(early_6m) / nullif(sum(due_6m), 0) AS early_share_6m,
     sum(owed) AS exposure,
-    sum(due_next_30d) AS due_next_30d
+    sum(due_next_month) AS due_next_month
 FROM by_hand_loan_payments
 JOIN by_hand_loans USING (loan_id)
 GROUP BY customer_id;
 
 CREATE OR REPLACE TEMP TABLE by_hand_settled_early AS
-SELECT customer_id, count(*) AS loans_settled_early
+SELECT customer_id, count(DISTINCT loans.loan_id) AS loans_settled_early
 FROM by_hand_instalments AS instalments
 JOIN by_hand_loans AS loans
     ON instalments.loan_id = loans.loan_id
     AND instalments.due = getvariable('as_of') - loans.maturity_date
+JOIN by_hand_loan_payments AS payments
+    ON loans.loan_id = payments.loan_id
+    AND payments.unpaid = 0
 WHERE is_paid AND late <= -30
 GROUP BY customer_id;
 
@@ -173,7 +183,6 @@ SELECT
     max(annual_rate_pct) FILTER (place = 1) AS last_annual_rate_pct,
     max(term_months) FILTER (place = 1) AS last_term_months,
     count(*) AS loans_taken,
-    count(DISTINCT product) AS products_held,
     min(age) AS days_since_last_loan,
     count(*) FILTER (age < 90) AS loans_taken_90d
 FROM (
@@ -181,13 +190,13 @@ FROM (
         *, getvariable('as_of') - originated_at AS age,
         row_number() OVER (PARTITION BY customer_id ORDER BY originated_at DESC, loan_id) AS place
     FROM by_hand_loans
-    WHERE originated_at <= getvariable('as_of')
 )
 GROUP BY customer_id;
 
 CREATE OR REPLACE TEMP TABLE by_hand_open_loans AS
 SELECT
     customer_id,
+    count(DISTINCT product) AS products_held,
     sum(collateral) FILTER (owed > 0)::DOUBLE / nullif(sum(owed)::DOUBLE, 0) AS collateral_cover,
     sum(owed) FILTER (owed > 0 AND collateral > 0)::DOUBLE
         / nullif(sum(collateral) FILTER (owed > 0 AND collateral > 0)::DOUBLE, 0) AS loan_to_value,
@@ -196,15 +205,12 @@ SELECT
     sum(owed) FILTER (credit_limit IS NOT NULL)::DOUBLE / nullif(sum(credit_limit)::DOUBLE, 0)
         AS utilisation
 FROM (
-    SELECT customer_id, collateral, credit_limit, coalesce(owed, 0) AS owed
+    SELECT customer_id, product, collateral, credit_limit, coalesce(owed, 0) AS owed
     FROM by_hand_loans
     LEFT JOIN by_hand_loan_payments USING (loan_id)
     WHERE
         owed > 0
-        OR (
-            credit_limit IS NOT NULL
-            AND getvariable('as_of') BETWEEN originated_at AND maturity_date
-        )
+        OR (credit_limit IS NOT NULL AND maturity_date >= getvariable('as_of'))
 )
 GROUP BY customer_id;
 
@@ -247,6 +253,7 @@ SELECT
     max(open_loans_elsewhere) FILTER (pulled_at = latest_at) AS open_loans_elsewhere,
     max(debt_elsewhere) FILTER (pulled_at = latest_at) AS debt_elsewhere,
     max(overdue_elsewhere) FILTER (pulled_at = latest_at) AS overdue_elsewhere,
+    min(getvariable('as_of') - pulled_at) / (365.25::DOUBLE / 12) AS bureau_report_age_months,
     max(overdue_elsewhere) FILTER (pulled_at = latest_at)
         / nullif(max(debt_elsewhere) FILTER (pulled_at = latest_at), 0) AS overdue_share_elsewhere
 FROM reports
@@ -298,6 +305,7 @@ months AS MATERIALIZED (
     SELECT
         customer_id,
         year(period_end) * 12 + month(period_end) AS month_number,
+        getvariable('as_of') - period_end AS days_old,
         income::DECIMAL(18, 4) AS income,
         expense::DECIMAL(18, 4) AS expense,
         assets, liabilities, liquid_assets
@@ -312,6 +320,7 @@ latest AS (SELECT customer_id, max(month_number) AS latest FROM months GROUP BY 
 sums AS (
     SELECT
         customer_id,
+        min(days_old) AS days_old,
         sum(income) FILTER (back < 3)::DOUBLE / nullif(count(income) FILTER (back < 3), 0) AS now,
         sum(income) FILTER (back BETWEEN 3 AND 5)::DOUBLE
             / nullif(count(income) FILTER (back BETWEEN 3 AND 5), 0) AS quarter_before,
@@ -337,6 +346,7 @@ sums AS (
 )
 SELECT
     customer_id,
+    days_old / (365.25::DOUBLE / 12) AS figures_age_months,
     now AS income,
     now / nullif(quarter_before, 0) AS income_trend_6m,
     sqrt(
@@ -354,20 +364,15 @@ FROM sums;
 -- Bookings and contacts of the last 366 days: what was known before them happened before them.
 
 CREATE OR REPLACE TEMP TABLE by_hand_bookings AS
-WITH bounds AS (
-    -- How many days make up the last month, the last 2 months and so on.
+WITH month_of_day AS (
+    -- The latest full calendar month is 0.
     SELECT
-        (getvariable('as_of') - CASE
-            WHEN getvariable('as_of') = last_day(getvariable('as_of'))
-                THEN last_day((getvariable('as_of') - to_months(back))::DATE)
-            ELSE (getvariable('as_of') - to_months(back))::DATE
-        END)::INTEGER AS days
-    FROM (SELECT unnest(range(1, 7))::INTEGER AS back)
-),
-month_of_day AS (
-    SELECT days_ago::INTEGER AS days_ago, count(*) FILTER (days <= days_ago)::INTEGER AS month
-    FROM bounds, (SELECT unnest(range(0, 366)) AS days_ago)
-    GROUP BY days_ago
+        days_ago,
+        (
+            datediff('month', getvariable('as_of') - days_ago, getvariable('as_of'))
+            - (getvariable('as_of') <> last_day(getvariable('as_of')))::INTEGER
+        )::INTEGER AS month
+    FROM (SELECT unnest(range(0, 366))::INTEGER AS days_ago)
 ),
 last_versions AS (
     SELECT transaction_id, max(known_at) AS last_known_at
@@ -449,7 +454,8 @@ sums AS (
                 WHEN 'online' THEN 8 WHEN 'mobile' THEN 16 WHEN 'transfer' THEN 32
             END
         ) FILTER (days_ago <= 182) AS channel_bits,
-        bit_or(1 << month) FILTER (income > 0 AND month < 6) AS income_month_bits,
+        bit_or(1 << greatest(month, 0)) FILTER (income > 0 AND month BETWEEN 0 AND 5)
+            AS income_month_bits,
         min(days_ago) FILTER (income > 0) AS days_since_income,
         count(income) AS incomes,
         sum(income) AS income_sum,
@@ -803,12 +809,10 @@ pairs AS (
 SELECT
     pairs.*,
     standing.* EXCLUDE (customer_id),
-    CASE
-        WHEN standing.customer_id IS NOT NULL
-            THEN days_past_due >= 30 OR coalesce(months_since_recorded_default < 12, false)
-    END AS is_distressed
+    days_past_due >= 30 OR coalesce(months_since_recorded_default < 12, false) AS is_distressed
 FROM pairs
-LEFT JOIN (
+SEMI JOIN by_hand_customers USING (customer_id)
+JOIN (
     SELECT
         customer_id,
         coalesce(days_past_due, 0) AS days_past_due,
@@ -838,6 +842,7 @@ WITH neighbours AS (
         count(*) FILTER (worst_days_late_12m > 30) / nullif(count(worst_days_late_12m), 0)
             AS related_late_share_12m,
         min(external_score) FILTER (is_guarantor) AS guarantor_external_score,
+        min(external_score) FILTER (is_group) AS group_external_score,
         sum(external_score) / nullif(count(external_score), 0) AS related_external_score,
         sum(overdue_elsewhere) AS related_overdue_elsewhere,
         count(*) FILTER (is_distressed) / nullif(count(is_distressed), 0)
@@ -907,10 +912,11 @@ SELECT
     debt_elsewhere::DOUBLE AS debt_elsewhere,
     overdue_elsewhere::DOUBLE AS overdue_elsewhere,
     overdue_share_elsewhere::DOUBLE AS overdue_share_elsewhere,
+    bureau_report_age_months::DOUBLE AS bureau_report_age_months,
     utilities_signal_12m::DOUBLE AS utilities_signal_12m,
     court_signal_12m::DOUBLE AS court_signal_12m,
     coalesce(payments.exposure, 0)::DOUBLE AS exposure,
-    coalesce(due_next_30d, 0)::DOUBLE AS due_next_30d,
+    coalesce(due_next_month, 0)::DOUBLE AS due_next_month,
     last_principal::DOUBLE AS last_principal,
     last_to_mean_principal::DOUBLE AS last_to_mean_principal,
     last_annual_rate_pct::DOUBLE AS last_annual_rate_pct,
@@ -925,11 +931,12 @@ SELECT
     loan_to_value::DOUBLE AS loan_to_value,
     unsecured_share::DOUBLE AS unsecured_share,
     utilisation::DOUBLE AS utilisation,
-    coalesce(due_next_30d, 0)::DOUBLE / nullif(means.income, 0) AS debt_service_to_income,
+    figures_age_months::DOUBLE AS figures_age_months,
+    coalesce(due_next_month, 0)::DOUBLE / nullif(means.income, 0) AS debt_service_to_income,
     coalesce(payments.exposure, 0)::DOUBLE / nullif(means.income, 0) AS exposure_to_income,
     (coalesce(payments.exposure, 0)::DOUBLE + coalesce(debt_elsewhere, 0))
         / nullif(means.income, 0) AS total_debt_to_income,
-    1 - expense_to_income_6m - coalesce(due_next_30d, 0)::DOUBLE / nullif(means.income, 0)
+    1 - expense_to_income_6m - coalesce(due_next_month, 0)::DOUBLE / nullif(means.income, 0)
         AS free_income,
     CASE WHEN born <= getvariable('as_of') THEN getvariable('as_of') - born END
         / 365.25::DOUBLE AS age_years,
@@ -1023,6 +1030,7 @@ SELECT
     coalesce(group_days_past_due, 0)::DOUBLE AS group_days_past_due,
     related_late_share_12m::DOUBLE AS related_late_share_12m,
     guarantor_external_score::DOUBLE AS guarantor_external_score,
+    group_external_score::DOUBLE AS group_external_score,
     related_external_score::DOUBLE AS related_external_score,
     related_overdue_elsewhere::DOUBLE AS related_overdue_elsewhere,
     distressed_share_1_step::DOUBLE AS distressed_share_1_step,

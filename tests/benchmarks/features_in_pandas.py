@@ -21,7 +21,7 @@ COLUMNS = (
     "late_60_to_89d_12m", "late_90d_24m", "late_instalments_12m", "late_share_12m",
     "months_since_last_late", "mean_days_late_12m", "days_late_trend", "days_late_spread_12m",
     "paid_ratio", "paid_instalments", "instalments_left", "early_share_6m", "exposure",
-    "due_next_30d",
+    "due_next_month",
     # Of months.
     "income", "income_trend_6m", "income_volatility_12m", "expense_to_income_6m", "leverage",
     "liquidity_months", "income_growth_12m", "asset_growth_12m", "liability_growth_12m",
@@ -41,7 +41,7 @@ OF_NOTHING = dict.fromkeys(
     (
         "days_past_due", "late_1_to_29d_12m", "late_30_to_59d_12m", "late_60_to_89d_12m",
         "late_90d_24m", "late_instalments_12m", "paid_instalments", "instalments_left", "exposure",
-        "due_next_30d", "contacts_12m", "logins_3m", "complaints_12m",
+        "due_next_month", "contacts_12m", "logins_3m", "complaints_12m",
     ),
     0.0,
 )  # fmt: skip
@@ -73,7 +73,9 @@ def features(folder: Path, as_of: date, close: datetime) -> pd.DataFrame:
 
 
 def _of_instalments(folder: Path, today: pd.Timestamp, close: datetime) -> pd.DataFrame:
-    loans = _newest(_read(folder, "loans", ["loan_id", "customer_id"], close), ["loan_id"])
+    columns = ["loan_id", "customer_id", "originated_at"]
+    loans = _newest(_read(folder, "loans", columns, close), ["loan_id"])
+    loans = loans[loans["originated_at"] <= today]
     borrowers = loans.set_index("loan_id")["customer_id"]
     columns = ["loan_id", "instalment_no", "due_date", "due_amount", "paid_date", "paid_amount"]
     rows = _newest(_read(folder, "repayments", columns, close), ["loan_id", "instalment_no"])
@@ -96,8 +98,10 @@ def _of_instalments(folder: Path, today: pd.Timestamp, close: datetime) -> pd.Da
         paid_instalments=("is_paid", "sum"),
         exposure=("unpaid", "sum"),
     )
-    soon = rows[rows["days_since_due"].between(-30, -1)]
-    due_next_30d = _by_customer(soon)["unpaid"].sum()
+    month_end = pd.offsets.MonthEnd(1)
+    next_month = today + (month_end if today.is_month_end else pd.DateOffset(months=1))
+    soon = rows[rows["days_since_due"].between((today - next_month).days, -1)]
+    due_next_month = _by_customer(soon)["unpaid"].sum()
 
     due = rows[rows["days_since_due"] >= 0]
     since, late = due["days_since_due"], due["days_late"]
@@ -151,7 +155,7 @@ def _of_instalments(folder: Path, today: pd.Timestamp, close: datetime) -> pd.Da
     )
     return pd.concat([of_all, of_due, of_24m, of_12m, of_6m], axis="columns").assign(
         instalments_left=of_all["instalments"] - of_all["paid_instalments"],
-        due_next_30d=due_next_30d,
+        due_next_month=due_next_month,
         days_past_due=of_due["days_past_due"].fillna(0.0),
         paid_ratio=_over(of_due["due_amount"] - of_due["unpaid"], of_due["due_amount"]),
         last_days_late=_by_customer(last)["days_late"].max(),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from pipeline.business_day import months_after
 from pipeline.features.own_past import QUARTERS
 from tests.benchmarks.features_in_pandas import COLUMNS
 
@@ -48,12 +49,14 @@ def features(folder: Path, as_of: date, close: datetime) -> pl.DataFrame:
 COUNTS = {
     "days_past_due", "late_1_to_29d_12m", "late_30_to_59d_12m", "late_60_to_89d_12m",
     "late_90d_24m", "late_instalments_12m", "paid_instalments", "instalments_left", "exposure",
-    "due_next_30d", "contacts_12m", "logins_3m", "complaints_12m",
+    "due_next_month", "contacts_12m", "logins_3m", "complaints_12m",
 }  # fmt: skip
 
 
 def _of_instalments(folder: Path, as_of: date, close: datetime) -> pl.LazyFrame:
-    loans = _latest(_versions(folder, "loans", close), ["loan_id"], ["customer_id"])
+    loans = _versions(folder, "loans", close)
+    loans = _latest(loans, ["loan_id"], ["customer_id", "originated_at"])
+    loans = loans.filter(col("originated_at") <= as_of).drop("originated_at")
     columns = ["due_date", "due_amount", "paid_date", "paid_amount"]
     versions = _versions(folder, "repayments", close)
     rows = _latest(versions, ["loan_id", "instalment_no"], columns)
@@ -77,6 +80,7 @@ def _of_instalments(folder: Path, as_of: date, close: datetime) -> pl.LazyFrame:
             pl.when(is_paid).then(since - col("paid_ago")).otherwise(since)
         ),
     )
+    days_ahead = (months_after(as_of, 1) - as_of).days
     late, unpaid = col("late"), col("unpaid")
     is_due = since >= 0
     of_3m, of_6m, of_12m, of_24m = (since.is_between(0, days) for days in (91, 182, 365, 730))
@@ -104,7 +108,7 @@ def _of_instalments(folder: Path, as_of: date, close: datetime) -> pl.LazyFrame:
         instalments_left=(~is_paid).sum(),
         early_share_6m=_where(of_6m, is_paid & (late <= -5)).mean(),
         exposure=unpaid.sum(),
-        due_next_30d=_where(since.is_between(-30, -1), unpaid).sum(),
+        due_next_month=_where(since.is_between(-days_ahead, -1), unpaid).sum(),
     )
     return by_customer.select(
         pl.exclude("least", "overdue_ago", "now", "then", "unpaid_of_due", "due"),

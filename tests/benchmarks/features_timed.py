@@ -30,7 +30,8 @@ from tests.benchmarks.features_by_hand import features_by_hand
 from tests.benchmarks.features_in_pandas import COLUMNS
 
 AS_OF = date(2024, 3, 31)
-CLOSE = close_of(AS_OF, ZoneInfo("UTC"))
+ZONE = ZoneInfo("UTC")
+CLOSE = close_of(AS_OF, ZONE)
 THREADS = 2
 CONTRACTS = load_contracts(REPOSITORY / "data_contracts" / "sources")
 THIRD = {name: FEATURES[name] for name in COLUMNS}
@@ -68,7 +69,7 @@ def known(bank: Path, engine: Engine) -> Known:
         name: engine.read_parquet([bank / f"{name}.parquet"], contract.arrow_schema)
         for name, contract in CONTRACTS.items()
     }
-    return Known(AsOf(AS_OF, CLOSE), versions, CONTRACTS, frozenset(CONTRACTS))
+    return Known(AsOf(AS_OF, ZONE), versions, CONTRACTS, frozenset(CONTRACTS))
 
 
 def _all_declared(bank: Path, spill: Path) -> int:

@@ -44,7 +44,7 @@ def test_sql_by_hand_gives_the_same_features(bank: Path, as_of: date, timezone: 
         name: engine.read_parquet([bank / f"{name}.parquet"], contract.arrow_schema)
         for name, contract in CONTRACTS.items()
     }
-    known = Known(AsOf(as_of, close), versions, CONTRACTS, frozenset(CONTRACTS))
+    known = Known(AsOf(as_of, ZoneInfo(timezone)), versions, CONTRACTS, frozenset(CONTRACTS))
     declared = build_features(known, engine)
     by_hand = features_by_hand(bank, as_of, close, threads=2)
     assert by_hand.column_names == declared.column_names

@@ -222,7 +222,7 @@ def _arrow(name: str, part: list[dict[str, object]]) -> pa.Table:
 
 def _known(rows: Rows, as_of: date, engine: Engine) -> Known:
     versions = {name: engine.table(_arrow(name, rows.get(name, []))) for name in CONTRACTS}
-    at = AsOf(as_of, close_of(as_of, UTC_ZONE))
+    at = AsOf(as_of, UTC_ZONE)
     return Known(at, versions, CONTRACTS, frozenset(rows))
 
 

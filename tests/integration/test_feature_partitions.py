@@ -20,9 +20,11 @@ from pipeline.features import cohorts
 from pipeline.features.cohorts import FEATURES, partition_name, read_or_build
 from pipeline.features.registry import FEATURES as DECLARED
 from pipeline.lake import Lake
-from pipeline.rooms import Rooms
+from pipeline.rooms import Rooms, source_url
 from pipeline.settings import Settings
 from pipeline.simulator.bank import Bank, simulate
+from pipeline.sources.pull import pull_table
+from pipeline.sources.source import open_source
 
 AS_OF = date(2024, 3, 31)
 LATER = AS_OF + timedelta(days=3)
@@ -166,20 +168,53 @@ def test_the_command_shows_every_feature_with_its_words_and_rows(settings: Setti
         assert feature.name in shown
     for table in ("customers", "loans", "repayments", "transactions", "relationships"):
         assert f"{table}: " in shown
-    assert "personal columns are left out" in shown
+    assert "what is personal is left out" in shown
 
 
 def test_personal_columns_are_shown_on_demand_only(settings: Settings) -> None:
     customer = _features(settings)["customer_id"][0].as_py()
     (person,) = lookups.customer_view(settings, AS_OF, customer).rows["customers"].to_pylist()
     asked = ("--as-of", str(AS_OF), "--customer", customer)
-    # What is personal of a customer stays so in the rows of other tables.
-    assert {"name", "national_id", "industry_code"} <= lookups.personal_columns(settings)
-    assert "industry_code" not in _shown(*asked)
+    # What is personal of a customer stays so in other tables, and in what is computed from it.
+    open_to_all = lookups.without_personal(
+        lookups.customer_view(settings, AS_OF, customer), settings
+    )
+    columns = {column for rows in open_to_all.rows.values() for column in rows.column_names}
+    assert not columns & {"name", "national_id", "birth_date", "industry_code", "employed_since"}
+    assert "industry_outlook" not in open_to_all.rows
+    assert not open_to_all.values.keys() & {"age_years", "dependents", "employed_years"}
+    assert open_to_all.values.keys() >= {"days_past_due", "income", "job_changes_24m"}
     # A name may be folded into two lines.
     for word in person["name"].split():
         assert word not in _shown(*asked)
         assert word in _shown(*asked, "--personal")
+
+
+def test_a_night_whose_pull_ended_part_way_is_not_shown(settings: Settings) -> None:
+    customer = _features(settings)["customer_id"][0].as_py()
+    rooms = Rooms(settings)
+    pull_table(
+        open_source(source_url(settings), None),
+        rooms.contracts["customers"],
+        rooms.lake,
+        rooms.engine,
+        LATER,
+        settings.timezone,
+        settings.lookback_days,
+    )
+    with pytest.raises(RisklineError, match=rf"rows of \w+ .* reach {LATER}, only {AS_OF}; run: "):
+        lookups.customer_view(settings, LATER, customer)
+
+
+def test_every_version_is_shown_where_a_feature_looks_at_it(settings: Settings) -> None:
+    customer = _features(settings)["customer_id"][0].as_py()
+    before = len(lookups.customer_view(settings, AS_OF, customer).rows["customers, every version"])
+    _change(settings, customer, dependents=29)
+    nightly.pull(settings, AS_OF)
+    nightly.check(settings, AS_OF)
+    view = lookups.customer_view(settings, AS_OF, customer)
+    assert len(view.rows["customers"]) == 1
+    assert len(view.rows["customers, every version"]) == before + 1
 
 
 def test_the_rows_are_those_of_the_customer_alone(
@@ -212,7 +247,7 @@ def test_the_rows_are_those_of_the_customer_alone(
     [
         (("--as-of", str(AS_OF), "--customer", "Nobody"), "no customer 'Nobody' is known on"),
         (("--as-of", str(AS_OF), "--customer", "x' or 1=1 --"), 'no customer "x\' or 1=1 --"'),
-        (("--as-of", str(LATER), "--customer", "C0000001"), f"does not reach {LATER}, only"),
+        (("--as-of", str(LATER), "--customer", "C0000001"), f"do not reach {LATER}, only"),
         (("--as-of", "tomorrow", "--customer", "C0000001"), "is not a date"),
     ],
 )
@@ -248,7 +283,7 @@ def test_a_lake_that_holds_nothing_is_said_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RISK_HOME", str(tmp_path))
-    with pytest.raises(RisklineError, match=f"does not reach {AS_OF}; run: riskline run"):
+    with pytest.raises(RisklineError, match=f"do not reach {AS_OF}; run: riskline run"):
         lookups.customer_view(Settings(), AS_OF, "C0000001")
     assert not Lake(tmp_path / "lake").root.exists()
 

@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.as_of import AsOf, Known
-from pipeline.business_day import close_of
 from pipeline.contracts.odcs import load_contracts
 from pipeline.engines.duckdb import DuckDBEngine
 from pipeline.features.build import build_features, features_schema
@@ -74,7 +73,7 @@ def test_nothing_that_comes_out_is_infinite_or_not_a_number(built: pa.Table) -> 
 
 def _build(files: Files, threads: int) -> pa.Table:
     engine = DuckDBEngine(threads)
-    at = AsOf(AS_OF, close_of(AS_OF, ZoneInfo("UTC")))
+    at = AsOf(AS_OF, ZoneInfo("UTC"))
     versions = {
         name: engine.read_parquet(files[name], contract.arrow_schema)
         for name, contract in CONTRACTS.items()

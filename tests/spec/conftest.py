@@ -8,7 +8,6 @@ import ibis.expr.types as ir
 import pytest
 
 from pipeline.as_of import AsOf, Known
-from pipeline.business_day import close_of
 from pipeline.contracts.contract import IS_DELETED, KNOWN_AT, Contract
 from pipeline.contracts.odcs import load_contracts
 from pipeline.engines.base import Engine
@@ -59,7 +58,7 @@ def known_from(
 
     def known_from(as_of: date, also: tuple[str, ...] = (), /, **drawn: str) -> Known:
         schemas = {name: contract.arrow_schema for name, contract in contracts.items()}
-        at = AsOf(as_of, close_of(as_of, UTC_ZONE))
+        at = AsOf(as_of, UTC_ZONE)
         just_in_time = {KNOWN_AT: at.close - timedelta(microseconds=1), IS_DELETED: False}
         rows = {name: rows_of(name, text, schemas[name]) for name, text in drawn.items()}
         if "loans" not in rows:

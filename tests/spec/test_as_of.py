@@ -5,10 +5,11 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.as_of import Known, known_at_close
+from pipeline.as_of import AsOf, Known, known_at_close
 from pipeline.contracts.check import in_order_of_reference
 from pipeline.contracts.contract import Contract
 from pipeline.contracts.judged import quarantine_table
@@ -274,6 +275,100 @@ def test_a_row_in_quarantine_is_not_known_and_supersedes_nothing(bank: Bank) -> 
     assert bank.regions(date(2024, 1, 2)) == {"A": "good"}
 
 
+def test_a_version_without_consent_is_in_quarantine_and_withdraws_its_row(bank: Bank) -> None:
+    bank.records("customers", "customer_id | known_at\n---\nA | 2024-01-01T09:00:00+00:00")
+    bank.records(
+        "external_signals",
+        """
+        signal_id | customer_id | kind  | provider | observed_at               | value | consent | known_at
+        ----------+-------------+-------+----------+---------------------------+-------+---------+--------------------------
+        agreed    | A           | court | P        | 2024-01-01T09:00:00+00:00 | 1     | yes     | 2024-01-01T09:00:00+00:00
+        refused   | A           | court | P        | 2024-01-01T09:00:00+00:00 | 1     | yes     | 2024-01-01T09:00:00+00:00
+        refused   | A           | court | P        | 2024-01-01T09:00:00+00:00 | 1     | no      | 2024-01-02T09:00:00+00:00
+        silent    | A           | court | P        | 2024-01-01T09:00:00+00:00 | 1     | yes     | 2024-01-01T09:00:00+00:00
+        silent    | A           | court | P        | 2024-01-01T09:00:00+00:00 | 9     |         | 2024-01-02T09:00:00+00:00
+        again     | A           | court | P        | 2024-01-01T09:00:00+00:00 | 1     | no      | 2024-01-02T09:00:00+00:00
+        again     | A           | court | P        | 2024-01-01T09:00:00+00:00 | 1     | yes     | 2024-01-03T09:00:00+00:00
+        both      | A           | court | P        | 2024-01-01T09:00:00+00:00 | 1     | no      | 2024-01-02T09:00:00+00:00
+        both      | A           | court | P        | 2024-01-01T09:00:00+00:00 | 2     | yes     | 2024-01-02T09:00:00+00:00
+        broken    | A           | court | P        | 2024-01-01T09:00:00+00:00 | 1     | yes     | 2024-01-01T09:00:00+00:00
+        broken    | A           | court | P        | 2024-01-01T09:00:00+00:00 | 9     | yes     | 2024-01-02T09:00:00+00:00
+        """,  # noqa: E501 - a table is as wide as it is
+    )
+    bank.pulls(date(2024, 1, 3), UTC)
+
+    def signals(as_of: date) -> set[str]:
+        rows = bank.engine.to_arrow(bank.knows(as_of)["external_signals"]).to_pylist()
+        return {row["signal_id"] for row in rows}
+
+    assert signals(date(2024, 1, 1)) == {"agreed", "refused", "silent", "broken"}
+    assert signals(date(2024, 1, 2)) == {"agreed", "broken"}
+    assert signals(date(2024, 1, 3)) == {"agreed", "broken", "again"}
+
+
+def test_a_table_of_which_every_row_is_in_quarantine_is_not_present(bank: Bank) -> None:
+    # Else a bank whose contacts are all misspelt would be one in which nobody complains.
+    bank.records("customers", "customer_id | known_at\n---\nA | 2024-01-01T09:00:00+00:00")
+    bank.records(
+        "interactions",
+        """
+        customer_id | occurred_at               | kind | known_at
+        ------------+---------------------------+------+--------------------------
+        A           | 2024-01-01T09:00:00+00:00 | CALL | 2024-01-01T09:00:00+00:00
+        A           | 2024-01-02T09:00:00+00:00 | call | 2024-01-02T09:00:00+00:00
+        """,
+    )
+    bank.pulls(date(2024, 1, 2), UTC)
+    assert bank.knows(date(2024, 1, 1)).present == {"customers"}
+    assert bank.knows(date(2024, 1, 2)).present == {"customers", "interactions"}
+
+
+@pytest.mark.parametrize(
+    ("as_of", "moment", "days"),
+    [
+        # Berlin's clocks were put forward on 2024-03-31 at 01:00 UTC, and back on 2023-10-29.
+        (date(2024, 3, 31), "2024-03-31T21:59:59+00:00", 0),
+        (date(2024, 3, 31), "2024-03-30T23:00:00+00:00", 0),
+        (date(2024, 3, 31), "2024-03-30T22:59:59+00:00", 1),
+        (date(2024, 3, 31), "2024-03-01T23:30:00+00:00", 29),
+        (date(2024, 3, 31), "2024-03-01T22:59:59+00:00", 30),
+        (date(2024, 6, 30), "2024-01-15T22:30:00+00:00", 167),
+        (date(2024, 6, 30), "2024-01-15T23:30:00+00:00", 166),
+        (date(2023, 10, 29), "2023-10-28T22:00:00+00:00", 0),
+        (date(2023, 10, 29), "2023-10-28T21:59:59+00:00", 1),
+        (date(2023, 11, 30), "2023-10-31T22:15:00+00:00", 30),
+        (date(2023, 11, 30), "2023-10-31T23:15:00+00:00", 29),
+        (date(2023, 11, 30), "2023-10-28T22:15:00+00:00", 32),
+    ],
+)
+def test_days_are_those_of_the_banks_clocks(
+    engine: Engine, as_of: date, moment: str, days: int
+) -> None:
+    at = AsOf(as_of, ZoneInfo("Europe/Berlin"))
+    instant = pa.array([datetime.fromisoformat(moment)], pa.timestamp("us", "UTC"))
+    rows = engine.table(pa.table({"moment": instant}))
+    found = engine.to_arrow(rows.select(days=at.days_since_instant(rows.moment)))
+    assert found["days"].to_pylist() == [days]
+
+
+def test_the_first_of_some_days_begins_by_the_banks_clocks(bank: Bank) -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    bank.records("customers", "customer_id | known_at\n---\nA | 2024-01-01T09:00:00+00:00")
+    bank.records(
+        "interactions",
+        """
+        interaction_id | customer_id | occurred_at               | kind | known_at
+        ---------------+-------------+---------------------------+------+--------------------------
+        before         | A           | 2024-03-09T22:59:59+00:00 | call | 2024-03-11T09:00:00+00:00
+        first          | A           | 2024-03-09T23:00:00+00:00 | call | 2024-03-11T09:00:00+00:00
+        """,
+    )
+    bank.pulls(date(2024, 3, 31), berlin)
+    known = bank.knows(date(2024, 3, 31), berlin)
+    rows = bank.engine.to_arrow(known.since("interactions", "occurred_at", days=21)).to_pylist()
+    assert [row["interaction_id"] for row in rows] == ["first"]
+
+
 def test_a_table_that_the_source_lacks_is_empty_and_not_present(bank: Bank) -> None:
     bank.records(
         "customers",
@@ -331,7 +426,7 @@ def test_of_late_is_asked_only_where_nothing_is_known_before_it_happens(bank: Ba
         bank.knows(date(2024, 3, 31)).since("financials", "period_end", days=10)
 
 
-def test_a_history_has_every_version_but_withdrawals_and_what_comes_later(bank: Bank) -> None:
+def test_a_history_has_every_version_but_what_is_withdrawn_or_comes_later(bank: Bank) -> None:
     bank.records(
         "customers",
         """
@@ -340,14 +435,22 @@ def test_a_history_has_every_version_but_withdrawals_and_what_comes_later(bank: 
         A           | first  | 2024-01-01T09:00:00+00:00 | no
         A           | second | 2024-01-03T23:59:59+00:00 | no
         A           | third  | 2024-01-04T00:00:00+00:00 | no
-        B           | only   | 2024-01-02T09:00:00+00:00 | no
-        B           | only   | 2024-01-03T09:00:00+00:00 | yes
+        B           | gone   | 2024-01-02T09:00:00+00:00 | no
+        B           | gone   | 2024-01-03T09:00:00+00:00 | yes
+        C           | never  | 2024-01-01T09:00:00+00:00 | no
+        C           | never  | 2024-01-02T09:00:00+00:00 | yes
+        C           | again  | 2024-01-03T09:00:00+00:00 | no
         """,
     )
     bank.pulls(date(2024, 1, 5), UTC)
-    rows = bank.engine.to_arrow(bank.knows(date(2024, 1, 3)).history("customers")).to_pylist()
-    found = sorted((row["customer_id"], row["region"], row["days_known"]) for row in rows)
-    assert found == [("A", "first", 2), ("A", "second", 0), ("B", "only", 1)]
+
+    def told(as_of: date) -> set[tuple[str, str]]:
+        rows = bank.engine.to_arrow(bank.knows(as_of).history("customers"))
+        return {(row["customer_id"], row["region"]) for row in rows.to_pylist()}
+
+    assert told(date(2024, 1, 3)) == {("A", "first"), ("A", "second"), ("C", "again")}
+    # On the day before, B was not withdrawn yet, and C had just been.
+    assert told(date(2024, 1, 2)) == {("A", "first"), ("B", "gone")}
 
 
 def test_rows_that_a_condition_holds_for_are_looked_up_in_their_latest_version(bank: Bank) -> None:

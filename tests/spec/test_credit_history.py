@@ -293,7 +293,7 @@ def test_early_share_6m(spec: Spec) -> None:
 def test_loans_settled_early(spec: Spec) -> None:
     spec(
         "loans_settled_early",
-        {"A": 2, "B": 0, "C": 0, "D": 0},
+        {"A": 2, "B": 0, "C": 0, "D": 0, "E": 1, "F": 0},
         loans="""
         loan_id | customer_id | maturity_date
         --------+-------------+--------------
@@ -303,7 +303,10 @@ def test_loans_settled_early(spec: Spec) -> None:
         A4      | A           | 2025-12-31
         B1      | B           | 2024-12-31
         C1      | C           | 2024-12-31
+        E1      | E           | 2024-12-31
+        F1      | F           | 2024-12-31
         """,
+        # Of E's loan two instalments fall due on its last day; an earlier one of F's is open.
         repayments="""
         loan_id | due_date   | paid_date  | paid_amount
         --------+------------+------------+------------
@@ -315,6 +318,10 @@ def test_loans_settled_early(spec: Spec) -> None:
         A4      | 2025-12-31 |            |
         B1      | 2024-12-31 | 2024-07-01 | 100
         C1      | 2024-12-31 | 2024-01-31 | 99
+        E1      | 2024-12-31 | 2024-01-31 | 100
+        E1      | 2024-12-31 | 2024-01-31 | 100
+        F1      | 2023-01-31 |            |
+        F1      | 2024-12-31 | 2024-01-31 | 100
         """,
     )
 
@@ -505,6 +512,12 @@ def test_the_latest_report_counts(
 ) -> None:
     # B's latest says nothing; of no debt, C's, no share is overdue.
     spec(feature, {"A": of_a, "B": None, "C": of_c, "D": of_d, "E": None}, bureau=REPORTS)
+
+
+def test_bureau_report_age_months(spec: Spec) -> None:
+    month = 365.25 / 12
+    expected = {"A": 0, "B": 1 / month, "C": 365 / month, "D": 0, "E": None}
+    spec("bureau_report_age_months", expected, bureau=REPORTS)
 
 
 def test_a_report_of_a_year_less_a_day_before_is_no_years_change(spec: Spec) -> None:

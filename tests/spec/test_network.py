@@ -36,9 +36,9 @@ COUNTED = (
     "group_days_past_due", "related_exposure", "guaranteed_exposure",
 )  # fmt: skip
 TOLD_BY_OTHERS = (
-    "related_late_share_12m", "guarantor_external_score", "related_external_score",
-    "related_overdue_elsewhere", "distressed_share_1_step", "distressed_share_2_steps",
-    "group_exposure", "group_concentration",
+    "related_late_share_12m", "guarantor_external_score", "group_external_score",
+    "related_external_score", "related_overdue_elsewhere", "distressed_share_1_step",
+    "distressed_share_2_steps", "group_exposure", "group_concentration",
 )  # fmt: skip
 
 
@@ -80,8 +80,8 @@ def test_without_the_table_relationships_all_are_null(spec: Spec, feature: str) 
 @pytest.mark.parametrize(
     ("feature", "value"),
     [
-        ("related_customers", 1),
-        ("group_members", 1),
+        ("related_customers", 0),
+        ("group_members", 0),
         ("group_days_past_due", 0),
         ("related_exposure", 0),
         ("distressed_share_1_step", None),
@@ -90,7 +90,7 @@ def test_without_the_table_relationships_all_are_null(spec: Spec, feature: str) 
         ("group_concentration", None),
     ],
 )
-def test_of_one_who_is_no_customer_any_more_nothing_is_known(
+def test_one_who_is_no_customer_any_more_is_no_tie(
     spec: Spec, feature: str, value: float | None
 ) -> None:
     spec(
@@ -99,6 +99,39 @@ def test_of_one_who_is_no_customer_any_more_nothing_is_known(
         customers="customer_id\n---\nA",
         relationships="customer_id | related_customer_id | relation\n---\nA | Gone | group",
         repayments="loan_id | due_date\n---\nGone1 | 2024-01-31",
+    )
+
+
+@pytest.mark.parametrize(
+    ("feature", "of_a"), [("guarantors", 0), ("distressed_share_2_steps", None)]
+)
+def test_no_step_leads_through_one_who_is_no_customer_any_more(
+    spec: Spec, feature: str, of_a: float | None
+) -> None:
+    spec(
+        feature,
+        {"A": of_a},
+        customers="customer_id\n---\nA\nB",
+        relationships="""
+        customer_id | related_customer_id | relation
+        ------------+---------------------+----------
+        A           | Gone                | guarantor
+        Gone        | B                   | group
+        """,
+        repayments="loan_id | due_date\n---\nB1 | 2024-01-31",
+    )
+
+
+def test_group_external_score(spec: Spec) -> None:
+    ties = """
+        customer_id | related_customer_id | relation
+        ------------+---------------------+----------
+        A           | B                   | group
+        A           | D                   | group
+        A           | C                   | guarantor
+    """
+    spec(
+        "group_external_score", {"A": 400, "B": 100, "C": None}, relationships=ties, bureau=REPORTS
     )
 
 

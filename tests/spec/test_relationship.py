@@ -37,7 +37,33 @@ def test_loans_taken(spec: Spec) -> None:
 
 
 def test_products_held(spec: Spec) -> None:
-    spec("products_held", {"A": 2, "B": 0, "C": 0, "D": 0}, loans=LOANS)
+    # A's car loans are one product, the house is paid off, the line runs though nothing is owed on
+    # it, and the boat is to come; B's loan has no product's name.
+    spec(
+        "products_held",
+        {"A": 2, "B": 0, "C": 0, "D": 0},
+        customers="customer_id\n---\nA\nB\nC\nD",
+        loans="""
+        loan_id | customer_id | product | originated_at | maturity_date | credit_limit
+        --------+-------------+---------+---------------+---------------+-------------
+        A1      | A           | car     | 2020-01-31    | 2024-01-31    |
+        A2      | A           | car     | 2024-06-30    | 2025-06-30    |
+        A3      | A           | house   | 2024-01-31    | 2044-01-31    |
+        A4      | A           | line    | 2024-01-31    | 2024-06-30    | 100
+        A5      | A           | boat    | 2024-07-01    | 2025-01-31    |
+        B1      | B           |         | 2024-01-01    | 2025-01-31    |
+        C1      | C           | line    | 2023-01-31    | 2024-06-29    | 100
+        """,
+        repayments="""
+        loan_id | due_date   | paid_date
+        --------+------------+-----------
+        A1      | 2024-01-31 |
+        A2      | 2025-01-31 |
+        A3      | 2044-01-31 | 2024-05-31
+        A5      | 2025-01-31 |
+        B1      | 2025-01-31 |
+        """,
+    )
 
 
 # 2024-03-31 is 91 days back and 2023-07-01 is 365. 2023-12-30 is 183, and Young's first contact a

@@ -1,9 +1,10 @@
 """What the customer earns and owns against what has to be paid, as drawn tables."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
+from pipeline.business_day import months_after
 from tests.spec.conftest import Spec
 
 OWED = """
@@ -36,15 +37,47 @@ def test_exposure(spec: Spec) -> None:
     )  # fmt: skip
 
 
-def test_due_next_30d(spec: Spec) -> None:
+def test_due_next_month(spec: Spec) -> None:
     spec(
-        "due_next_30d",
+        "due_next_month",
         {
             "Paid": 0, "Open": 100, "Partly": 70, "Over": 0, "Post": 100, "Undated": 100,
-            "Edge": 200, "Nobody": 0,
+            "Edge": 300, "Nobody": 0,
         },
         repayments=OWED,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "as_of",
+    [date(2024, 1, 31), date(2024, 2, 29), date(2024, 4, 30), date(2024, 12, 31),
+     date(2024, 2, 15), date(2024, 3, 1)],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("day", [1, 15, 31])
+def test_of_a_monthly_loan_one_instalment_falls_due_in_a_month(
+    spec: Spec, as_of: date, day: int
+) -> None:
+    firsts = [date(2023 + month // 12, month % 12 + 1, 1) for month in range(10, 30)]
+    due = [months_after(first, 1) - timedelta(days=1) if day == 31 else first.replace(day=day)
+           for first in firsts]  # fmt: skip
+    lines = "\n".join(f"A1 | {day} | 100" for day in due)
+    repayments = f"loan_id | due_date | due_amount\n---\n{lines}"
+    spec("due_next_month", {"A": 100}, as_of, repayments=repayments)
+
+
+@pytest.mark.parametrize(
+    "feature", ["exposure", "due_next_month", "unsecured_share", "collateral_cover"]
+)
+def test_a_loan_to_be_granted_later_is_no_debt_yet(spec: Spec, feature: str) -> None:
+    is_null = feature in {"unsecured_share", "collateral_cover"}
+    spec(
+        feature,
+        {"A": None if is_null else 0},
+        customers="customer_id\n---\nA",
+        loans="loan_id | customer_id | originated_at\n---\nA1 | A | 2024-07-01",
+        repayments="loan_id | due_date | due_amount\n---\nA1 | 2024-07-20 | 100",
+    )
 
 
 LOANS = """
@@ -173,6 +206,30 @@ def test_income_volatility_12m(spec: Spec) -> None:
     )
 
 
+def test_figures_age_months(spec: Spec) -> None:
+    spec(
+        "figures_age_months",
+        {"A": 0, "Zero": 0, "Empty": 0, "Stale": 0, "Ahead": None, "No": None},
+        financials=FIGURES,
+    )
+    figures = "customer_id | period_end | income\n---\nA | 2015-06-30 | 1\nA | 2014-06-30 | 1"
+    spec("figures_age_months", {"A": 3288 / (365.25 / 12)}, financials=figures)
+
+
+def test_the_spread_of_amounts_of_a_trillion_is_no_overflow(spec: Spec) -> None:
+    # Twelve months of the contract's highest income and of none, in turn.
+    lines = "\n".join(
+        f"A | {date(2023 + month // 12, month % 12 + 1, 28)} | {1_000_000_000_000 * (month % 2)}"
+        for month in range(6, 18)
+    )
+    volatility = (12 * 0.5**2 / 11) ** 0.5 / 0.5
+    spec(
+        "income_volatility_12m",
+        {"A": volatility},
+        financials=f"customer_id | period_end | income\n---\n{lines}",
+    )
+
+
 def test_a_cent_in_a_trillion_is_seen(spec: Spec) -> None:
     # The contract's highest income. The deviation of 0 and 1 cent is 0.01 / sqrt 2.
     spec(
@@ -294,15 +351,15 @@ BALANCES = """
     [
         (
             "collateral_cover",
-            {"Car": 2, "Both": 5 / 4, "Line": 0, "Over": 0, "Junk": 0, "Spent": None, "New": 4},
+            {"Car": 2, "Both": 5 / 4, "Line": 0, "Over": 0, "Junk": 0, "Spent": None, "New": None},
         ),
         (
             "loan_to_value",
-            {"Car": 1 / 2, "Both": 3 / 5, "Line": None, "Junk": None, "Spent": None, "New": 1 / 4},
+            {"Car": 1 / 2, "Both": 3 / 5, "Line": None, "Junk": None, "Spent": None, "New": None},
         ),
         (
             "unsecured_share",
-            {"Car": 0, "Both": 1 / 4, "Line": 1, "Over": 1, "Junk": 1, "Spent": None, "New": 0},
+            {"Car": 0, "Both": 1 / 4, "Line": 1, "Over": 1, "Junk": 1, "Spent": None, "New": None},
         ),
         (
             "utilisation",

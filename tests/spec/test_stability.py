@@ -1,9 +1,10 @@
 """How settled the customer's life or business is, as drawn tables."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
+from pipeline.business_day import months_after
 from tests.spec.conftest import Spec
 
 
@@ -170,32 +171,52 @@ def test_income_in_the_accounts(
 
 
 @pytest.mark.parametrize(
-    ("as_of", "first", "second"),
+    ("as_of", "first_day", "last_day"),
     [
-        # A month's end leads to months' ends, another day to the same day of each month.
-        (date(2024, 2, 29), "2024-01-31", "2024-02-01"),
-        (date(2023, 2, 28), "2023-01-31", "2023-02-01"),
-        (date(2024, 2, 28), "2024-01-28", "2024-01-29"),
-        (date(2024, 3, 30), "2024-02-29", "2024-03-01"),
-        (date(2024, 1, 15), "2023-12-15", "2023-12-16"),
+        # The month that still runs does not count, unless it ends on the day.
+        (date(2024, 6, 30), "2024-01-01", "2024-06-30"),
+        (date(2024, 6, 29), "2023-12-01", "2024-05-31"),
+        (date(2024, 3, 30), "2023-09-01", "2024-02-29"),
+        (date(2024, 2, 29), "2023-09-01", "2024-02-29"),
+        (date(2024, 2, 28), "2023-08-01", "2024-01-31"),
+        (date(2023, 2, 28), "2022-09-01", "2023-02-28"),
+        (date(2024, 1, 1), "2023-07-01", "2023-12-31"),
     ],
     ids=str,
 )
-def test_months_are_counted_back_from_the_as_of_date(
-    spec: Spec, as_of: date, first: str, second: str
+def test_full_months_of_the_calendar_count(
+    spec: Spec, as_of: date, first_day: str, last_day: str
 ) -> None:
+    first, last = date.fromisoformat(first_day), date.fromisoformat(last_day)
+    month_before, month_after = first - timedelta(days=1), last + timedelta(days=1)
     spec(
         "income_months_6m",
-        {"A": 2, "B": 1},
+        {"A": 2, "B": 0},
         as_of,
         transactions=f"""
-        customer_id | posted_at | amount | category
-        ------------+-----------+--------+---------
-        A           | {first}   | 1      | salary
-        A           | {second}  | 3      | salary
-        B           | {second}  | 1      | salary
-        B           | {as_of}   | 3      | salary
+        customer_id | posted_at      | amount | category
+        ------------+----------------+--------+---------
+        A           | {first}        | 1      | salary
+        A           | {last}         | 3      | salary
+        B           | {month_before} | 1      | salary
+        B           | {month_after}  | 1      | salary
         """,
+    )
+
+
+@pytest.mark.parametrize("as_of", [date(2024, month, 30) for month in (1, 3, 4, 5, 7, 10)], ids=str)
+@pytest.mark.parametrize("payday", ["first", "last"])
+def test_who_is_paid_every_month_is_paid_in_six_of_six(
+    spec: Spec, as_of: date, payday: str
+) -> None:
+    firsts = [months_after(as_of.replace(day=1), 1 - back) for back in range(11)]
+    days = firsts if payday == "first" else [day - timedelta(days=1) for day in firsts]
+    lines = "\n".join(f"A | {day} | 1 | salary" for day in days)
+    spec(
+        "income_months_6m",
+        {"A": 6},
+        as_of,
+        transactions=f"customer_id | posted_at | amount | category\n---\n{lines}",
     )
 
 

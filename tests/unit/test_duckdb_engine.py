@@ -1,6 +1,7 @@
 """What the engine reads, where it lets rows wait, and what it says where there is no room."""
 
 import gc
+import re
 import stat
 from pathlib import Path
 
@@ -27,6 +28,18 @@ def test_a_folders_name_is_neither_column_nor_pattern(name: str, tmp_path: Path)
     assert engine.to_arrow(engine.read_parquet([file], ROWS.schema)).equals(ROWS)
     batches = engine.sorted_batches(file, ["amount"], tmp_path / name)
     assert pa.Table.from_batches(batches)["amount"].to_pylist() == [1, 2, 3]
+
+
+def test_an_engine_leaves_the_process_able_to_start_another(tmp_path: Path) -> None:
+    # Linux starts no other program from a process with more room set aside than there is memory.
+    def set_aside() -> int:
+        found = re.search(r"VmSize:\s+(\d+) kB", Path("/proc/self/status").read_text())
+        assert found is not None
+        return int(found[1]) << 10
+
+    before = set_aside()
+    engines = [DuckDBEngine(1, spill=tmp_path) for _ in range(3)]
+    assert set_aside() - before < len(engines) << 30
 
 
 def many(rows: int) -> ibis.expr.types.Table:

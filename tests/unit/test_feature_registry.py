@@ -3,8 +3,9 @@
 import math
 import re
 from collections import Counter
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import cache
+from zoneinfo import ZoneInfo
 
 import ibis
 import ibis.expr.operations as ops
@@ -187,7 +188,7 @@ class _Unrun(DuckDBEngine):
 def _frames_over(tables: frozenset[str]) -> Frames:
     """The frames of all features, each when it is asked for, where there are some tables only."""
     versions = {name: ibis.table(CONTRACTS[name].arrow_schema, name=name) for name in tables}
-    at = AsOf(date(2024, 6, 30), datetime(2024, 7, 1, tzinfo=UTC))
+    at = AsOf(date(2024, 6, 30), ZoneInfo("UTC"))
     known = Known(at, versions, CONTRACTS, frozenset(CONTRACTS))
     return Frames(known, _Unrun(), FEATURES.values())
 

@@ -6,8 +6,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import ibis
 import ibis.expr.types as ir
@@ -22,7 +23,7 @@ from pipeline.errors import RisklineError
 from pipeline.features.exact import mean, money, quotient, spread
 
 # In Shanghai, where the day is over at 16:00 of Greenwich.
-AT = AsOf(date(2024, 3, 31), datetime(2024, 3, 31, 16, tzinfo=UTC))
+AT = AsOf(date(2024, 3, 31), ZoneInfo("Asia/Shanghai"))
 INSTANT, DAY = timedelta(microseconds=1), timedelta(days=1)
 ROWS = pa.table(
     {

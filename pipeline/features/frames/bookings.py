@@ -1,12 +1,12 @@
 """How the customer's accounts moved in the last year."""
 
-import calendar
-from datetime import date
+from datetime import date, timedelta
 
 import ibis
 import ibis.expr.types as ir
 
 from pipeline.as_of import AsOf
+from pipeline.business_day import is_month_end, months_after
 from pipeline.features.declaration import Recent, frame
 from pipeline.features.exact import money
 from pipeline.features.marks import one_bit
@@ -20,10 +20,10 @@ MONTHS = 6
 def bookings(at: AsOf, transactions: ir.Table) -> ir.Table:
     """Every booking of the last year.
 
-    Columns: customer_id, days_ago, month (a bit for each of the last 6, see ``days_to_months``; 0
-    before them), inflow (a loan paid out is none: it has to be paid back), outflow, income (wages,
-    pensions and a firm's sales), category, channel (a bit for each of ``CHANNELS``, null where
-    none is recorded) and balance.
+    Columns: customer_id, days_ago, month (a bit for each of the last 6 full ones, see
+    ``days_to_months``; 0 in others), inflow (a loan paid out is none: it has to be paid back),
+    outflow, income (wages, pensions and a firm's sales), category, channel (a bit for each of
+    ``CHANNELS``, null where none is recorded) and balance.
     """
     amount = money(transactions.amount)
     category = transactions.category.fill_null("other")
@@ -39,21 +39,19 @@ def bookings(at: AsOf, transactions: ir.Table) -> ir.Table:
         income=(is_in & category.isin(("salary", "revenue"))).ifelse(amount, nothing),
         balance=money(transactions.balance_after),
     )
-    bounds = days_to_months(at.date)
-    return rows.mutate(month=one_bit(rows.days_ago < bound for bound in bounds).fill_null(0))
+    # The lowest bit, of the month that still runs, is shifted out.
+    month = one_bit(rows.days_ago < days for days in days_to_months(at.date)).fill_null(0)
+    return rows.mutate(month=month >> 1)
 
 
 def days_to_months(today: date) -> tuple[int, ...]:
-    """How many days make up the last month, the last 2 months and so on, up to 6.
+    """How many days belong to the month that still runs, to it and the last full one, and so on.
 
-    Months are counted back from a day: to 15 June belong 16 May to 15 June, and a month's end
-    leads to months' ends. So each holds one payday, which 30 days would not.
+    Months are those of the calendar, for paydays are: a last day of each month would fall into
+    months counted back from the 30th twice or not at all. On a month's last day none still runs.
+
+    Returns:
+        One more than there are months; the first may be 0.
     """
-    is_month_end = today.day == calendar.monthrange(today.year, today.month)[1]
-    found = []
-    for back in range(1, MONTHS + 1):
-        year, month = divmod(today.year * 12 + today.month - 1 - back, 12)
-        last = calendar.monthrange(year, month + 1)[1]
-        begin = date(year, month + 1, last if is_month_end else min(today.day, last))
-        found.append((today - begin).days)
-    return tuple(found)
+    ended = today if is_month_end(today) else today.replace(day=1) - timedelta(days=1)
+    return tuple((today - months_after(ended, -back)).days for back in range(MONTHS + 1))

@@ -32,12 +32,12 @@ def neighbours(at: AsOf, relationships: ir.Table, standing: ir.Table) -> ir.Tabl
     """One row a pair of customers tied to each other today, with how the other end fares.
 
     A tie is seen from both its ends: a guarantor's trouble matters to the borrower, and the
-    borrower's to the guarantor. A tie of a customer to itself is none.
+    borrower's to the guarantor. A tie of a customer to itself is none, nor is one to somebody who
+    is no customer, or no more.
 
     Columns: customer_id, related_customer_id, whether the other end is_guarantor of this one,
     is_guaranteed by it, is_group (a direct tie between members of a group), its features as
-    ``standing`` has them, is_distressed, and own_exposure; what is not known of the other end,
-    as of one who is no customer any more, is null.
+    ``standing`` has them, is_distressed, and own_exposure.
     """
     edges = relationships.filter(
         (relationships.since.isnull() | (relationships.since <= at.today))
@@ -75,8 +75,7 @@ def neighbours(at: AsOf, relationships: ir.Table, standing: ir.Table) -> ir.Tabl
     )
     own = standing.select("customer_id", own_exposure="exposure")
     standing = standing.rename(related_customer_id="customer_id")
-    seen = pairs.left_join(standing, "related_customer_id").drop("related_customer_id_right")
-    return seen.left_join(own, "customer_id").drop("customer_id_right")
+    return pairs.join(standing, "related_customer_id").join(own, "customer_id")
 
 
 @frame(neighbours)

@@ -12,7 +12,7 @@ from pipeline.features.frames.instalments import instalments
 def open_loans(at: AsOf, instalments: ir.Table, loans: ir.Table) -> ir.Table:
     """The loans of which something is still owed, and the credit lines that run.
 
-    Columns: customer_id, owed, collateral (money, 0 where nothing secures the loan) and
+    Columns: customer_id, product, owed, collateral (money, 0 where nothing secures the loan) and
     credit_limit (null for what is no credit line).
     """
     unpaid = instalments.filter(instalments.unpaid_amount > 0)
@@ -23,6 +23,7 @@ def open_loans(at: AsOf, instalments: ir.Table, loans: ir.Table) -> ir.Table:
     is_line = rows.credit_limit.notnull()
     return rows.filter(rows.owed.notnull() | (is_line & is_running)).select(
         "customer_id",
+        "product",
         owed=rows.owed.fill_null(0),
         collateral=money(rows.collateral_value.fill_null(0.0)),
         credit_limit=money(rows.credit_limit),

@@ -9,7 +9,7 @@ from pipeline.features.declaration import frame
 DAYS_A_YEAR = 365.25
 
 
-@frame("customers", per_customer=True)
+@frame("customers", per_customer=True, personal=True)
 def profile(at: AsOf, customers: ir.Table) -> ir.Table:
     """One row a customer, with the years since each date of the customer's life.
 

@@ -84,7 +84,9 @@ def of_instalments(rows: Sequence[Row]) -> Values:
             len([row for row in of_6m if row["is_paid"] and row["late"] <= -5]), len(of_6m)
         ),
         "loans_settled_early": len(
-            [row for row in rows if row["is_last"] and row["is_paid"] and row["late"] <= -30]
+            {row["loan_id"] for row in rows
+             if row["is_last"] and row["is_paid"] and row["late"] <= -30}
+            - {row["loan_id"] for row in rows if not row["is_paid"]}
         ),
     }  # fmt: skip
 
@@ -124,6 +126,9 @@ def of_bureau(reports: Sequence[Row], today: date) -> Values:
     )  # fmt: skip
     return {
         **{name: last.get(name) for name in copied},
+        "bureau_report_age_months": (
+            (today - last["pulled_at"]).days / DAYS_A_MONTH if last else None
+        ),
         "external_score_change": now - then["external_score"] if then and now is not None else None,
         "overdue_share_elsewhere": ratio(last.get("overdue_elsewhere"), last.get("debt_elsewhere")),
     }

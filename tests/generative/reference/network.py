@@ -43,6 +43,7 @@ def network(tables: Tables, customer: Row, today: date) -> Values:
         "group_days_past_due": max(of(group, "days_past_due"), default=0),
         "related_late_share_12m": share(near, "worst_days_late_12m", 31),
         "guarantor_external_score": min(of(guarantors, "external_score"), default=None),
+        "group_external_score": min(of(group, "external_score"), default=None),
         "related_external_score": mean(scores) if scores else None,  # type: ignore[type-var]  # ints
         "related_overdue_elsewhere": total(overdue_elsewhere) if overdue_elsewhere else None,
         "distressed_share_1_step": share(near, "is_distressed", 1),
@@ -63,8 +64,9 @@ def tied(
     relation: str | None = None,
     is_from_me: bool | None = None,
 ) -> set[str]:
-    """The others whom a tie that holds today leads to or comes from."""
+    """The other customers whom a tie that holds today leads to or comes from."""
     others = set()
+    customers = {row["customer_id"] for row in tables["customers"]}
     for edge in tables["relationships"]:
         if edge["since"] is not None and edge["since"] > today:
             continue
@@ -76,7 +78,7 @@ def tied(
             others.add(edge["related_customer_id"])
         if edge["related_customer_id"] == me and is_from_me is not True:
             others.add(edge["customer_id"])
-    return others - {me}
+    return (others & customers) - {me}
 
 
 def standing(tables: Tables, customer: Row, today: date) -> Values:

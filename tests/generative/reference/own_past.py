@@ -20,18 +20,15 @@ def happened(rows: Iterable[Row], moment: str, customer: Row, today: date) -> li
 
 
 def month_of(day: date, today: date) -> int | None:
-    """In which of the 6 months counted back from today a day lies, if in any."""
-    for month in range(6):
-        if months_before(today, month + 1) < day <= months_before(today, month):
-            return month
-    return None
+    """Which of the last 6 full calendar months a day lies in, if in any; 0 is the latest."""
+    is_full = (today + timedelta(days=1)).day == 1
+    back = (today.year - day.year) * 12 + today.month - day.month - (0 if is_full else 1)
+    return back if 0 <= back < 6 else None
 
 
-def months_before(today: date, months: int) -> date:
-    """The same day some months before; the last day of a month stays the last."""
-    year, month = today.year, today.month - months
-    while month < 1:
-        year, month = year - 1, month + 12
+def a_month_later(today: date) -> date:
+    """The same day of the next month; the last day of a month stays the last."""
+    year, month = (today.year + 1, 1) if today.month == 12 else (today.year, today.month + 1)
     last = date(year, month, calendar.monthrange(year, month)[1])
     if (today + timedelta(days=1)).day == 1 or today.day > last.day:
         return last

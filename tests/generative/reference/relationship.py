@@ -5,7 +5,16 @@ from datetime import date
 from decimal import Decimal
 
 from tests.generative.reference.own_past import before, happened, last_days, pace
-from tests.generative.reference.rows import Number, Row, Tables, Values, average, money, of_customer
+from tests.generative.reference.rows import (
+    Number,
+    Row,
+    Tables,
+    Values,
+    average,
+    instalments_of,
+    money,
+    of_customer,
+)
 from tests.generative.reference.stability import least, years
 
 
@@ -19,7 +28,7 @@ def relationship(tables: Tables, customer: Row, today: date) -> Values:
     return {
         "tenure_years": years(customer["onboarded_at"], today),
         "loans_taken": len(loans),
-        "products_held": len({row["product"] for row in loans} - {None}),
+        "products_held": len({row["product"] for row in held(tables, customer, today)} - {None}),
         "contacts_12m": len(contacts),
         "contacts_trend": pace(rows, [row["kind"] != "app_login" for row in rows]),
         "logins_3m": len(last_days(logins, 91)),
@@ -35,6 +44,24 @@ def relationship(tables: Tables, customer: Row, today: date) -> Values:
         "days_since_last_contact": least(row["days_ago"] for row in contacts),
         "days_since_last_login": least(row["days_ago"] for row in logins),
     }
+
+
+def held(tables: Tables, customer: Row, today: date) -> list[Row]:
+    """The loans of which something is owed, and the credit lines that run."""
+    owed = {
+        row["loan_id"]
+        for row in instalments_of(tables, customer["customer_id"], today)
+        if row["unpaid"] > 0
+    }
+    return [
+        loan
+        for loan in of_customer(tables["loans"], customer)
+        if loan["loan_id"] in owed
+        or (
+            loan["credit_limit"] is not None
+            and loan["originated_at"] <= today <= loan["maturity_date"]
+        )
+    ]
 
 
 def of_kind(rows: Iterable[Row], kind: str) -> list[Row]:

@@ -6,7 +6,8 @@ from datetime import date
 from decimal import Decimal
 from statistics import stdev
 
-from tests.generative.reference.credit_history import of_bureau
+from tests.generative.reference.credit_history import DAYS_A_MONTH, of_bureau
+from tests.generative.reference.own_past import a_month_later
 from tests.generative.reference.rows import (
     Row,
     Tables,
@@ -26,16 +27,17 @@ def repayment_capacity(tables: Tables, customer: Row, today: date) -> Values:
     loans = of_customer(tables["loans"], customer)
     instalments = instalments_of(tables, customer["customer_id"], today)
     exposure = sum((row["unpaid"] for row in instalments), NOTHING)
-    due_next_30d = sum(
-        (row["unpaid"] for row in instalments if -30 <= row["since_due"] <= -1), NOTHING
+    due_next_month = sum(
+        (row["unpaid"] for row in instalments if today < row["due_date"] <= a_month_later(today)),
+        NOTHING,
     )
     of_figures = figures(tables, customer, today)
     debt_elsewhere = of_bureau(of_customer(tables["bureau"], customer), today)["debt_elsewhere"]
     income, spent = of_figures["income"], of_figures["expense_to_income_6m"]
-    service = ratio(due_next_30d, income)
+    service = ratio(due_next_month, income)
     return {
         "exposure": exposure,
-        "due_next_30d": due_next_30d,
+        "due_next_month": due_next_month,
         **last_loan([loan for loan in loans if loan["originated_at"] <= today]),
         **of_figures,
         **securities(loans, instalments, today),
@@ -79,7 +81,9 @@ def figures(tables: Tables, customer: Row, today: date) -> Values:
         if back < 6 and row["expense"] is not None and row["income"] is not None
     ]
     year = of("income", range(12))
+    latest_end = by_months_back[0]["period_end"] if by_months_back else None
     return {
+        "figures_age_months": (today - latest_end).days / DAYS_A_MONTH if latest_end else None,
         "income": average(of("income", range(3))),
         "income_trend_6m": ratio(average(of("income", range(3))), average(of("income", (3, 4, 5)))),
         "income_volatility_12m": ratio(stdev(year) if len(year) > 1 else None, average(year)),

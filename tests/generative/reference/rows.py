@@ -57,7 +57,11 @@ def money(amount: float) -> Decimal:
 
 
 def instalments_of(tables: Tables, customer_id: str, today: date) -> list[dict[str, Any]]:
-    loans = {r["loan_id"]: r for r in tables["loans"] if r["customer_id"] == customer_id}
+    loans = {
+        r["loan_id"]: r
+        for r in tables["loans"]
+        if r["customer_id"] == customer_id and r["originated_at"] <= today
+    }
     found = []
     for row in tables["repayments"]:
         if row["loan_id"] not in loans or row["due_amount"] <= HALF_A_CENT:
