@@ -3,32 +3,40 @@
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 
 import pandas as pd
 
 from pipeline.decisions.policy import TIERS, Policy, RuleName
 
-DIMENSION_REASONS = 3
 SEVERITY_ORDER = {"critical": 0, "serious": 1, "general": 2}
 
 
 @dataclass(frozen=True)
+class Reason:
+    """Why a warning stands: the name of a rule or a feature, and what it says in two languages."""
+
+    code: str
+    en: str
+    zh: str
+
+
+@dataclass(frozen=True)
 class Measure:
-    """What a rule bounds, by customer_id, and the sentence that says it of one customer."""
+    """What a rule bounds, by customer_id, and the sentences that say it of one customer."""
 
     amount: pd.Series
-    sentence: Callable[[float, "pd.Series"], str]
+    sentences: Callable[[float, "pd.Series"], tuple[str, str]]
 
 
 def warning_list(
     night: pd.DataFrame,
-    contributions: pd.DataFrame,
     before: pd.DataFrame,
     as_of: date,
     policy: Policy,
+    why: Callable[[Sequence[str]], Mapping[str, Sequence[Reason]]],
 ) -> pd.DataFrame:
     """Every warning that stands on a night.
 
@@ -40,11 +48,11 @@ def warning_list(
     Args:
         night: by customer_id, with pd, log_odds, tier, days_past_due, exposure, expected_loss and
             the night before's previous_tier and previous_log_odds (null without one).
-        contributions: by customer_id, log-odds that each dimension adds.
         before: warnings of the night published before: warning_id, customer_id, rule,
             first_raised, due_by.
         as_of: the night.
         policy: the rules in force.
+        why: what raises the risk of some customers most, by customer_id; asked of the warned ones.
 
     Returns:
         One row a warning, ranked by severity and then by expected loss, the largest first.
@@ -62,7 +70,7 @@ def warning_list(
         fired["owner_role"] = rule.owner_role
         fired["due_by"] = as_of + timedelta(days=rule.due_days)
         fired["sentence"] = [
-            measure.sentence(value, row)
+            Reason(name, *measure.sentences(value, row))
             for value, (_, row) in zip(measure.amount[fires], fired.iterrows(), strict=True)
         ]
         found.append(fired.reset_index())
@@ -81,13 +89,10 @@ def warning_list(
             warnings["customer_id"], warnings["rule"], warnings["first_raised"], strict=True
         )
     ]
+    drivers = why(sorted(set(warnings["customer_id"])))
     warnings["reasons"] = [
-        json.dumps([sentence, *drivers], ensure_ascii=False)
-        for sentence, drivers in zip(
-            warnings["sentence"],
-            _drivers(contributions.loc[warnings["customer_id"]]),
-            strict=True,
-        )
+        json.dumps([asdict(reason) for reason in (said, *drivers[customer])], ensure_ascii=False)
+        for said, customer in zip(warnings["sentence"], warnings["customer_id"], strict=True)
     ]
     order = warnings.assign(_grave=warnings["severity"].map(SEVERITY_ORDER)).sort_values(
         ["_grave", "expected_loss", "customer_id", "rule"], ascending=[True, False, True, True]
@@ -101,27 +106,19 @@ def _warning_id(customer_id: str, rule: str, first_raised: date) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
-def _drivers(contributions: pd.DataFrame) -> Iterator[list[str]]:
-    """For each row the dimensions that raise its risk most, in words, the largest first."""
-    names = [str(name).replace("_", " ") for name in contributions.columns]
-    for row in contributions.itertuples(index=False):
-        ranked = sorted(zip(row, names, strict=True), key=lambda pair: (-pair[0], pair[1]))
-        yield [
-            f"{name} multiplies the odds of default by {math.exp(value):.1f}"
-            for value, name in ranked[:DIMENSION_REASONS]
-            if value > 0.05
-        ]
-
-
 def _pd(night: pd.DataFrame) -> Measure:
-    return Measure(night["pd"], lambda value, row: f"the probability of default is {value:.1%}")
+    return Measure(
+        night["pd"],
+        lambda value, row: (f"the probability of default is {value:.1%}", f"违约概率为{value:.1%}"),
+    )
 
 
 def _pd_jump(night: pd.DataFrame) -> Measure:
     return Measure(
         night["log_odds"] - night["previous_log_odds"],
         lambda value, row: (
-            f"the odds of default are {math.exp(value):.1f} times the last published ones"
+            f"the odds of default are {math.exp(value):.1f} times the last published ones",
+            f"违约几率为上次公布值的{math.exp(value):.1f}倍",
         ),
     )
 
@@ -132,14 +129,20 @@ def _tier_steps(night: pd.DataFrame) -> Measure:
     now, before = (night[c].map(order).astype("float64") for c in ("tier", "previous_tier"))
     return Measure(
         now - before,
-        lambda value, row: f"the tier fell from {row['previous_tier']} to {row['tier']}",
+        lambda value, row: (
+            f"the tier fell from {row['previous_tier']} to {row['tier']}",
+            f"风险等级由{row['previous_tier']}下调至{row['tier']}",
+        ),
     )
 
 
 def _days_past_due(night: pd.DataFrame) -> Measure:
     return Measure(
         night["days_past_due"],
-        lambda value, row: f"an instalment is {value:.0f} days past due",
+        lambda value, row: (
+            f"an instalment is {value:.0f} days past due",
+            f"有一期还款已逾期{value:.0f}天",
+        ),
     )
 
 

@@ -15,7 +15,7 @@ ONLINE = sum(1 << CHANNELS.index(channel) for channel in ("online", "mobile"))
 
 
 @feature(
-    BEHAVIOUR, unit=Unit.DAYS, risk=Risk.UNORDERED, over=granted_loans,
+    BEHAVIOUR, unit=Unit.DAYS, risk=Risk.UNORDERED, over=granted_loans, topic="loans taken",
     reason=("The time since the latest loan", "距最近一笔贷款的时间"),
 )  # fmt: skip
 def days_since_last_loan(rows: ir.Table) -> ir.NumericValue:
@@ -24,7 +24,8 @@ def days_since_last_loan(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    BEHAVIOUR, unit=Unit.LOANS, risk=Risk.UNORDERED, over=granted_loans, of_nothing=0,
+    BEHAVIOUR, unit=Unit.LOANS, risk=Risk.UNORDERED, over=granted_loans,
+    topic="loans taken", of_nothing=0,
     reason=("The number of loans taken of late", "近期新增贷款笔数"),
 )  # fmt: skip
 def loans_taken_90d(rows: ir.Table) -> ir.NumericValue:
@@ -33,7 +34,7 @@ def loans_taken_90d(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    BEHAVIOUR, unit=Unit.MONEY, risk=Risk.FALLS, over=bookings,
+    BEHAVIOUR, unit=Unit.MONEY, risk=Risk.FALLS, over=bookings, topic="money in",
     reason=("Little money comes into the accounts", "账户资金流入偏低"),
 )  # fmt: skip
 def inflow_3m(rows: ir.Table) -> ir.NumericValue:
@@ -42,7 +43,7 @@ def inflow_3m(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    BEHAVIOUR, unit=Unit.MONEY, risk=Risk.UNORDERED, over=bookings,
+    BEHAVIOUR, unit=Unit.MONEY, risk=Risk.UNORDERED, over=bookings, topic="money out",
     reason=("The money that leaves the accounts", "账户资金流出规模"),
 )  # fmt: skip
 def outflow_3m(rows: ir.Table) -> ir.NumericValue:
@@ -61,7 +62,7 @@ def net_flow_share_3m(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    BEHAVIOUR, unit=Unit.RATIO, risk=Risk.FALLS, over=bookings,
+    BEHAVIOUR, unit=Unit.RATIO, risk=Risk.FALLS, over=bookings, topic="money in",
     reason=("Less money comes in than before", "账户资金流入较以往减少"),
 )  # fmt: skip
 def inflow_change(rows: ir.Table) -> ir.NumericValue:
@@ -70,7 +71,7 @@ def inflow_change(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    BEHAVIOUR, unit=Unit.RATIO, risk=Risk.UNORDERED, over=bookings,
+    BEHAVIOUR, unit=Unit.RATIO, risk=Risk.UNORDERED, over=bookings, topic="money out",
     reason=("The change in the money that goes out", "账户资金流出的变化"),
 )  # fmt: skip
 def outflow_change(rows: ir.Table) -> ir.NumericValue:
@@ -79,7 +80,7 @@ def outflow_change(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    BEHAVIOUR, unit=Unit.RATIO, risk=Risk.RISES, over=bookings,
+    BEHAVIOUR, unit=Unit.RATIO, risk=Risk.RISES, over=bookings, topic="uneven income",
     reason=("Money comes in unevenly from quarter to quarter", "账户各季度资金流入波动较大"),
 )  # fmt: skip
 def inflow_volatility_12m(rows: ir.Table) -> ir.NumericValue:
@@ -88,7 +89,7 @@ def inflow_volatility_12m(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    BEHAVIOUR, unit=Unit.MONEY, risk=Risk.FALLS, over=bookings,
+    BEHAVIOUR, unit=Unit.MONEY, risk=Risk.FALLS, over=bookings, topic="low balance",
     reason=("The balance fell to a low point of late", "近期账户最低余额偏低"),
 )  # fmt: skip
 def lowest_balance_3m(rows: ir.Table) -> ir.NumericValue:
@@ -97,7 +98,7 @@ def lowest_balance_3m(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    BEHAVIOUR, unit=Unit.MONTHS, risk=Risk.FALLS, over=bookings,
+    BEHAVIOUR, unit=Unit.MONTHS, risk=Risk.FALLS, over=bookings, topic="low balance",
     reason=("The accounts keep no reserve for expenses", "账户余额不足以应对日常支出"),
 )  # fmt: skip
 def lowest_balance_to_outflow(rows: ir.Table) -> ir.NumericValue:
@@ -133,7 +134,7 @@ def _share_of_outflow(rows: ir.Table, category: str, where: ir.BooleanColumn) ->
 
 
 @feature(
-    BEHAVIOUR, unit=Unit.SHARE, risk=Risk.RISES, over=bookings,
+    BEHAVIOUR, unit=Unit.SHARE, risk=Risk.RISES, over=bookings, topic="gambling",
     reason=("Much of the money out goes to gambling", "支出中博彩占比较高"),
 )  # fmt: skip
 def gambling_share_6m(rows: ir.Table) -> ir.NumericValue:
@@ -142,7 +143,7 @@ def gambling_share_6m(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    BEHAVIOUR, unit=Unit.BOOKINGS, risk=Risk.RISES, over=bookings, of_nothing=0,
+    BEHAVIOUR, unit=Unit.BOOKINGS, risk=Risk.RISES, over=bookings, topic="gambling", of_nothing=0,
     reason=("The customer gambles often", "博彩类交易频繁"),
 )  # fmt: skip
 def gambling_bookings_6m(rows: ir.Table) -> ir.NumericValue:
@@ -160,7 +161,7 @@ def cash_share_6m(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    BEHAVIOUR, unit=Unit.SHARE, risk=Risk.UNORDERED, over=bookings,
+    BEHAVIOUR, unit=Unit.SHARE, risk=Risk.UNORDERED, over=bookings, topic="leisure",
     reason=("The part of leisure in the money out", "支出中休闲娱乐的占比"),
 )  # fmt: skip
 def leisure_share_6m(rows: ir.Table) -> ir.NumericValue:
@@ -169,7 +170,7 @@ def leisure_share_6m(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    BEHAVIOUR, unit=Unit.POINTS, risk=Risk.UNORDERED, over=bookings,
+    BEHAVIOUR, unit=Unit.POINTS, risk=Risk.UNORDERED, over=bookings, topic="leisure",
     reason=("The change in what is spent on leisure", "休闲娱乐支出占比的变化"),
 )  # fmt: skip
 def leisure_change(rows: ir.Table) -> ir.NumericValue:
@@ -183,7 +184,7 @@ def _digital_share(rows: ir.Table, where: ir.BooleanColumn) -> ir.FloatingScalar
 
 
 @feature(
-    BEHAVIOUR, unit=Unit.SHARE, risk=Risk.UNORDERED, over=bookings,
+    BEHAVIOUR, unit=Unit.SHARE, risk=Risk.UNORDERED, over=bookings, topic="online bookings",
     reason=("How much is booked online", "线上交易的占比"),
 )  # fmt: skip
 def digital_share_6m(rows: ir.Table) -> ir.NumericValue:
@@ -192,7 +193,7 @@ def digital_share_6m(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    BEHAVIOUR, unit=Unit.POINTS, risk=Risk.UNORDERED, over=bookings,
+    BEHAVIOUR, unit=Unit.POINTS, risk=Risk.UNORDERED, over=bookings, topic="online bookings",
     reason=("The change in how much is booked online", "线上交易占比的变化"),
 )  # fmt: skip
 def digital_share_change(rows: ir.Table) -> ir.NumericValue:
@@ -210,7 +211,8 @@ def channels_used_6m(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    BEHAVIOUR, unit=Unit.BOOKINGS, risk=Risk.UNORDERED, over=bookings, of_nothing=0,
+    BEHAVIOUR, unit=Unit.BOOKINGS, risk=Risk.UNORDERED, over=bookings,
+    topic="account use", of_nothing=0,
     reason=("How much the accounts are used of late", "近期账户交易笔数"),
 )  # fmt: skip
 def bookings_3m(rows: ir.Table) -> ir.NumericValue:
@@ -219,7 +221,7 @@ def bookings_3m(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    BEHAVIOUR, unit=Unit.RATIO, risk=Risk.UNORDERED, over=bookings,
+    BEHAVIOUR, unit=Unit.RATIO, risk=Risk.UNORDERED, over=bookings, topic="account use",
     reason=("The change in how much the accounts are used", "账户交易活跃度的变化"),
 )  # fmt: skip
 def bookings_change(rows: ir.Table) -> ir.NumericValue:
@@ -228,7 +230,7 @@ def bookings_change(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    BEHAVIOUR, unit=Unit.DAYS, risk=Risk.UNORDERED, over=bookings,
+    BEHAVIOUR, unit=Unit.DAYS, risk=Risk.UNORDERED, over=bookings, topic="account use",
     reason=("The time since the last booking", "距最近一笔交易的时间"),
 )  # fmt: skip
 def days_since_last_booking(rows: ir.Table) -> ir.NumericValue:

@@ -38,6 +38,7 @@ def days_past_due(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.DAYS,
     risk=Risk.RISES,
     over=instalments,
+    topic="late payments",
     reason=("The latest instalment was late", "最近一期还款逾期"),
 )
 def last_days_late(rows: ir.Table) -> ir.NumericValue:
@@ -50,6 +51,7 @@ def last_days_late(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.DAYS,
     risk=Risk.RISES,
     over=instalments,
+    topic="late payments",
     reason=("A payment was long overdue in the last 3 months", "近3个月内出现过严重逾期"),
 )
 def worst_days_late_3m(rows: ir.Table) -> ir.NumericValue:
@@ -62,6 +64,7 @@ def worst_days_late_3m(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.DAYS,
     risk=Risk.RISES,
     over=instalments,
+    topic="late payments",
     reason=("A payment was long overdue in the last 6 months", "近6个月内出现过严重逾期"),
 )
 def worst_days_late_6m(rows: ir.Table) -> ir.NumericValue:
@@ -74,6 +77,7 @@ def worst_days_late_6m(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.DAYS,
     risk=Risk.RISES,
     over=instalments,
+    topic="late payments",
     reason=("A payment was long overdue in the last 12 months", "近12个月内出现过严重逾期"),
 )
 def worst_days_late_12m(rows: ir.Table) -> ir.NumericValue:
@@ -86,6 +90,7 @@ def worst_days_late_12m(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.DAYS,
     risk=Risk.RISES,
     over=instalments,
+    topic="late payments",
     reason=("A payment was long overdue in the last 24 months", "近24个月内出现过严重逾期"),
 )
 def worst_days_late_24m(rows: ir.Table) -> ir.NumericValue:
@@ -98,6 +103,7 @@ def worst_days_late_24m(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.INSTALMENTS,
     risk=Risk.RISES,
     over=instalments,
+    topic="late payments",
     reason=("Instalments were late by up to a month", "还款出现过1至29天的逾期"),
     of_nothing=0,
 )
@@ -111,6 +117,7 @@ def late_1_to_29d_12m(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.INSTALMENTS,
     risk=Risk.RISES,
     over=instalments,
+    topic="late payments",
     reason=("Instalments were late by one to two months", "还款出现过30至59天的逾期"),
     of_nothing=0,
 )
@@ -124,6 +131,7 @@ def late_30_to_59d_12m(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.INSTALMENTS,
     risk=Risk.RISES,
     over=instalments,
+    topic="late payments",
     reason=("Instalments were late by two to three months", "还款出现过60至89天的逾期"),
     of_nothing=0,
 )
@@ -137,6 +145,7 @@ def late_60_to_89d_12m(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.INSTALMENTS,
     risk=Risk.RISES,
     over=instalments,
+    topic="late payments",
     reason=("Instalments were late by three months or more", "还款出现过90天及以上的逾期"),
     of_nothing=0,
 )
@@ -150,6 +159,7 @@ def late_90d_24m(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.INSTALMENTS,
     risk=Risk.RISES,
     over=instalments,
+    topic="late payments",
     reason=("Many instalments of the last 12 months were late", "近12个月逾期期数较多"),
     of_nothing=0,
 )
@@ -163,6 +173,7 @@ def late_instalments_12m(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.SHARE,
     risk=Risk.RISES,
     over=instalments,
+    topic="late payments",
     reason=("A large share of recent instalments was late", "近12个月逾期期数占比较高"),
 )
 def late_share_12m(rows: ir.Table) -> ir.NumericValue:
@@ -175,6 +186,7 @@ def late_share_12m(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.MONTHS,
     risk=Risk.FALLS,
     over=instalments,
+    topic="late payments",
     reason=("Payments were overdue not long ago", "距最近一次逾期时间较短"),
 )
 def months_since_last_late(rows: ir.Table) -> ir.NumericValue:
@@ -189,6 +201,7 @@ def months_since_last_late(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.DAYS,
     risk=Risk.RISES,
     over=instalments,
+    topic="late payments",
     reason=("Instalments of the last 3 months came in late", "近3个月还款平均偏晚"),
 )
 def mean_days_late_3m(rows: ir.Table) -> ir.NumericValue:
@@ -201,6 +214,7 @@ def mean_days_late_3m(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.DAYS,
     risk=Risk.RISES,
     over=instalments,
+    topic="late payments",
     reason=("Instalments of the last 12 months came in late", "近12个月还款平均偏晚"),
 )
 def mean_days_late_12m(rows: ir.Table) -> ir.NumericValue:
@@ -330,6 +344,7 @@ def credit_age_years(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.TIMES,
     risk=Risk.RISES,
     over=default_events,
+    topic="recorded defaults",
     reason=("The bank has recorded a default", "有违约记录"),
     of_nothing=0,
 )
@@ -343,6 +358,7 @@ def recorded_defaults(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.MONTHS,
     risk=Risk.FALLS,
     over=default_events,
+    topic="recorded defaults",
     reason=("A default was recorded not long ago", "距最近一次违约时间较短"),
 )
 def months_since_recorded_default(rows: ir.Table) -> ir.NumericValue:
@@ -396,6 +412,7 @@ def inquiries_3m(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.ACCOUNTS,
     risk=Risk.UNORDERED,
     over=bureau_reports,
+    topic="debt elsewhere",
     reason=("The number of loans at other lenders", "在其他机构的未结清贷款笔数"),
 )
 def open_loans_elsewhere(rows: ir.Table) -> ir.NumericValue:
@@ -408,6 +425,7 @@ def open_loans_elsewhere(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.MONEY,
     risk=Risk.UNORDERED,
     over=bureau_reports,
+    topic="debt elsewhere",
     reason=("The debt at other lenders", "在其他机构的负债金额"),
 )
 def debt_elsewhere(rows: ir.Table) -> ir.NumericValue:
@@ -420,6 +438,7 @@ def debt_elsewhere(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.MONEY,
     risk=Risk.RISES,
     over=bureau_reports,
+    topic="arrears elsewhere",
     reason=("Debt at other lenders is overdue", "在其他机构有逾期金额"),
 )
 def overdue_elsewhere(rows: ir.Table) -> ir.NumericValue:
@@ -432,6 +451,7 @@ def overdue_elsewhere(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.SHARE,
     risk=Risk.RISES,
     over=bureau_reports,
+    topic="arrears elsewhere",
     reason=("Much of the debt at other lenders is overdue", "在其他机构的负债逾期占比较高"),
 )
 def overdue_share_elsewhere(rows: ir.Table) -> ir.NumericValue:

@@ -157,6 +157,7 @@ class Feature:
     """One feature: a number a customer, null where there is nothing to compute it from.
 
     Attributes:
+        topic: what its reason is about; features of one topic say much the same.
         of_nothing: what it is for a customer of whom the frame has no row, or none that counts,
             where the bank does have the frame's tables; null unless said otherwise.
     """
@@ -167,6 +168,7 @@ class Feature:
     risk: Risk
     description: str
     reason: Reason
+    topic: str
     frame: Frame
     expression: Callable[[ir.Table], ir.NumericValue]
     of_nothing: float | None
@@ -209,6 +211,7 @@ def feature(
     risk: Risk,
     over: Frame,
     reason: tuple[str, str],
+    topic: str | None = None,
     of_nothing: float | None = None,
 ) -> Callable[[Callable[[ir.Table], ir.NumericValue]], Feature]:
     """Declare a feature by the expression that gives it.
@@ -219,6 +222,7 @@ def feature(
         risk: its direction.
         over: the frame whose rows it is taken over.
         reason: what is said where it raises a customer's risk, in English and in Chinese.
+        topic: what the reason is about, where other features say much the same; else its own.
         of_nothing: its value for a customer of whom no row counts, such as 0 of a number of things.
     """
 
@@ -226,8 +230,9 @@ def feature(
         description = (expression.__doc__ or "").strip().split("\n")[0]
         if not description:
             raise ValueError(f"feature {expression.__name__} needs a docstring")
+        name = expression.__name__
         return Feature(
-            expression.__name__, dimension, unit, risk, description, Reason(*reason), over,
+            name, dimension, unit, risk, description, Reason(*reason), topic or name, over,
             expression, of_nothing,
         )  # fmt: skip
 

@@ -67,6 +67,7 @@ def group_members(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.DAYS,
     risk=Risk.RISES,
     over=neighbours,
+    topic="distress of related customers",
     reason=("A related customer's payments are overdue", "关联客户有逾期款项"),
     of_nothing=0,
 )
@@ -80,6 +81,7 @@ def related_days_past_due(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.DAYS,
     risk=Risk.RISES,
     over=neighbours,
+    topic="distress of related customers",
     reason=("A guarantor's own payments are overdue", "保证人自身有逾期款项"),
     of_nothing=0,
 )
@@ -93,6 +95,7 @@ def guarantor_days_past_due(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.DAYS,
     risk=Risk.RISES,
     over=neighbours,
+    topic="distress of related customers",
     reason=("Payments the customer guarantees are overdue", "所担保的客户有逾期款项"),
     of_nothing=0,
 )
@@ -106,6 +109,7 @@ def guaranteed_days_past_due(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.DAYS,
     risk=Risk.RISES,
     over=neighbours,
+    topic="distress of related customers",
     reason=("A group member's payments are overdue", "集团成员有逾期款项"),
     of_nothing=0,
 )
@@ -119,6 +123,7 @@ def group_days_past_due(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.SHARE,
     risk=Risk.RISES,
     over=neighbours,
+    topic="distress of related customers",
     reason=("Related customers paid late within a year", "关联客户近12个月还款有延迟"),
 )
 def related_late_share_12m(rows: ir.Table) -> ir.NumericValue:
@@ -131,6 +136,7 @@ def related_late_share_12m(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.SCORE,
     risk=Risk.FALLS,
     over=neighbours,
+    topic="scores of related customers",
     reason=("The bureau's score of a guarantor is low", "保证人征信评分偏低"),
 )
 def guarantor_external_score(rows: ir.Table) -> ir.NumericValue:
@@ -143,6 +149,7 @@ def guarantor_external_score(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.SCORE,
     risk=Risk.FALLS,
     over=neighbours,
+    topic="scores of related customers",
     reason=("The bureau's score of a group member is low", "集团成员征信评分偏低"),
 )
 def group_external_score(rows: ir.Table) -> ir.NumericValue:
@@ -155,6 +162,7 @@ def group_external_score(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.SCORE,
     risk=Risk.FALLS,
     over=neighbours,
+    topic="scores of related customers",
     reason=("The bureau's scores of related customers are low", "关联客户征信评分偏低"),
 )
 def related_external_score(rows: ir.Table) -> ir.NumericValue:
@@ -179,6 +187,7 @@ def related_overdue_elsewhere(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.SHARE,
     risk=Risk.RISES,
     over=neighbours,
+    topic="distress of related customers",
     reason=("Customers tied to this one are in distress", "直接关联客户陷入困境"),
 )
 def distressed_share_1_step(rows: ir.Table) -> ir.NumericValue:
@@ -191,6 +200,7 @@ def distressed_share_1_step(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.SHARE,
     risk=Risk.RISES,
     over=within_two_steps,
+    topic="distress of related customers",
     reason=("Customers within two steps are in distress", "两层关联关系内有客户陷入困境"),
 )
 def distressed_share_2_steps(rows: ir.Table) -> ir.NumericValue:
@@ -203,6 +213,7 @@ def distressed_share_2_steps(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.MONEY,
     risk=Risk.UNORDERED,
     over=neighbours,
+    topic="debt of related customers",
     reason=("What related customers owe the bank", "关联客户在本行的负债总额"),
     of_nothing=0,
 )
@@ -216,6 +227,7 @@ def related_exposure(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.MONEY,
     risk=Risk.UNORDERED,
     over=neighbours,
+    topic="debt of related customers",
     reason=("What those the customer guarantees owe the bank", "所担保客户在本行的负债总额"),
     of_nothing=0,
 )
@@ -229,6 +241,7 @@ def guaranteed_exposure(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.MONEY,
     risk=Risk.UNORDERED,
     over=neighbours,
+    topic="debt of related customers",
     reason=("What the customer's group owes the bank", "所属集团在本行的负债总额"),
 )
 def group_exposure(rows: ir.Table) -> ir.NumericValue:

@@ -18,6 +18,7 @@ PROSPECTS = Dimension.PROSPECTS
     unit=Unit.INDEX,
     risk=Risk.FALLS,
     over=outlook,
+    topic="industry outlook",
     reason=("The outlook of the customer's industry is poor", "客户所属行业景气度偏低"),
 )
 def industry_outlook_index(rows: ir.Table) -> ir.NumericValue:
@@ -30,6 +31,7 @@ def industry_outlook_index(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.INDEX,
     risk=Risk.FALLS,
     over=outlook,
+    topic="industry outlook",
     reason=("The outlook of the industry has worsened over 6 months", "近6个月行业景气度下滑"),
 )
 def industry_outlook_change_6m(rows: ir.Table) -> ir.NumericValue:
@@ -42,6 +44,7 @@ def industry_outlook_change_6m(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.INDEX,
     risk=Risk.FALLS,
     over=outlook,
+    topic="industry outlook",
     reason=("The outlook of the industry has worsened over 12 months", "近12个月行业景气度下滑"),
 )
 def industry_outlook_change_12m(rows: ir.Table) -> ir.NumericValue:
@@ -54,6 +57,7 @@ def industry_outlook_change_12m(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.PERCENT,
     risk=Risk.RISES,
     over=outlook,
+    topic="industry defaults",
     reason=("Many borrowers of the industry default", "客户所属行业违约率偏高"),
 )
 def industry_default_rate_pct(rows: ir.Table) -> ir.NumericValue:
@@ -66,6 +70,7 @@ def industry_default_rate_pct(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.POINTS,
     risk=Risk.RISES,
     over=outlook,
+    topic="industry defaults",
     reason=("Defaults in the industry have risen over 12 months", "近12个月行业违约率上升"),
 )
 def industry_default_rate_change_12m(rows: ir.Table) -> ir.NumericValue:
@@ -78,6 +83,7 @@ def industry_default_rate_change_12m(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.SHARE,
     risk=Risk.RISES,
     over=industry_peers,
+    topic="industry defaults",
     reason=("Many of the bank's borrowers in the industry pay late", "本行同行业借款人逾期较多"),
 )
 def industry_late_share_12m(rows: ir.Table) -> ir.NumericValue:
@@ -90,6 +96,7 @@ def industry_late_share_12m(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.PERCENT,
     risk=Risk.FALLS,
     over=economy,
+    topic="growth of the economy",
     reason=("The economy grows slowly or shrinks", "宏观经济增速偏低"),
 )
 def gdp_growth_pct(rows: ir.Table) -> ir.NumericValue:
@@ -102,6 +109,7 @@ def gdp_growth_pct(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.POINTS,
     risk=Risk.FALLS,
     over=economy,
+    topic="growth of the economy",
     reason=("The economy's growth has slowed over 6 months", "近6个月经济增速放缓"),
 )
 def gdp_growth_change_6m(rows: ir.Table) -> ir.NumericValue:
@@ -114,6 +122,7 @@ def gdp_growth_change_6m(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.PERCENT,
     risk=Risk.RISES,
     over=economy,
+    topic="unemployment",
     reason=("Unemployment in the economy is high", "宏观失业率偏高"),
 )
 def unemployment_pct(rows: ir.Table) -> ir.NumericValue:
@@ -126,6 +135,7 @@ def unemployment_pct(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.POINTS,
     risk=Risk.RISES,
     over=economy,
+    topic="unemployment",
     reason=("Unemployment has risen over 6 months", "近6个月失业率上升"),
 )
 def unemployment_change_6m(rows: ir.Table) -> ir.NumericValue:
@@ -138,6 +148,7 @@ def unemployment_change_6m(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.PERCENT,
     risk=Risk.UNORDERED,
     over=economy,
+    topic="policy rate",
     reason=("The level of the central bank's rate", "央行政策利率水平"),
 )
 def policy_rate_pct(rows: ir.Table) -> ir.NumericValue:
@@ -150,6 +161,7 @@ def policy_rate_pct(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.POINTS,
     risk=Risk.UNORDERED,
     over=economy,
+    topic="policy rate",
     reason=("The change of the central bank's rate over 6 months", "近6个月央行政策利率的变动"),
 )
 def policy_rate_change_6m(rows: ir.Table) -> ir.NumericValue:
@@ -162,6 +174,7 @@ def policy_rate_change_6m(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.RATIO,
     risk=Risk.FALLS,
     over=months,
+    topic="income over time",
     reason=("Income or revenue has fallen within a year", "收入较上年同期下降"),
 )
 def income_growth_12m(rows: ir.Table) -> ir.NumericValue:
@@ -212,6 +225,7 @@ def management_quality(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.MARK,
     risk=Risk.FALLS,
     over=assessed,
+    topic="reputation",
     reason=("The market does not speak well of the firm", "客户经理对企业市场口碑评价偏低"),
 )
 def market_reputation(rows: ir.Table) -> ir.NumericValue:
@@ -236,6 +250,7 @@ def industry_position(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.MARK,
     risk=Risk.FALLS,
     over=assessed,
+    topic="assessment",
     reason=("The relationship manager's marks are low", "客户经理综合评价偏低"),
 )
 def assessment_mean(rows: ir.Table) -> ir.NumericValue:
@@ -248,6 +263,7 @@ def assessment_mean(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.MARKS,
     risk=Risk.FALLS,
     over=assessed,
+    topic="assessment",
     reason=("The relationship manager's marks have fallen in a year", "客户经理评价较上年下降"),
 )
 def assessment_change(rows: ir.Table) -> ir.NumericValue:
@@ -260,6 +276,7 @@ def assessment_change(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.RATIO,
     risk=Risk.FALLS,
     over=peer_medians,
+    topic="income level",
     reason=("Income or revenue is below that of peers", "收入低于同业同类客户"),
 )
 def income_to_peers(rows: ir.Table) -> ir.NumericValue:
@@ -272,6 +289,7 @@ def income_to_peers(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.RATIO,
     risk=Risk.RISES,
     over=peer_medians,
+    topic="leverage",
     reason=("Debts against assets are above those of peers", "资产负债率高于同业同类客户"),
 )
 def leverage_to_peers(rows: ir.Table) -> ir.NumericValue:
@@ -284,6 +302,7 @@ def leverage_to_peers(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.RATIO,
     risk=Risk.FALLS,
     over=peer_medians,
+    topic="liquidity",
     reason=("Liquid assets last less long than those of peers", "流动性低于同业同类客户"),
 )
 def liquidity_to_peers(rows: ir.Table) -> ir.NumericValue:
@@ -296,6 +315,7 @@ def liquidity_to_peers(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.TONE,
     risk=Risk.FALLS,
     over=signals,
+    topic="reputation",
     reason=("The public speaks badly of the customer", "客户公开舆情偏负面"),
 )
 def reputation_signal_12m(rows: ir.Table) -> ir.NumericValue:

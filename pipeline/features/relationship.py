@@ -23,7 +23,8 @@ def tenure_years(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    RELATIONSHIP, unit=Unit.LOANS, risk=Risk.UNORDERED, over=granted_loans, of_nothing=0,
+    RELATIONSHIP, unit=Unit.LOANS, risk=Risk.UNORDERED, over=granted_loans,
+    topic="loans taken", of_nothing=0,
     reason=("The number of loans taken so far", "累计贷款笔数"),
 )  # fmt: skip
 def loans_taken(rows: ir.Table) -> ir.NumericValue:
@@ -41,7 +42,8 @@ def products_held(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    RELATIONSHIP, unit=Unit.CONTACTS, risk=Risk.UNORDERED, over=contacts, of_nothing=0,
+    RELATIONSHIP, unit=Unit.CONTACTS, risk=Risk.UNORDERED, over=contacts,
+    topic="contact", of_nothing=0,
     reason=("The number of contacts with the bank", "与银行的联系次数"),
 )  # fmt: skip
 def contacts_12m(rows: ir.Table) -> ir.NumericValue:
@@ -50,7 +52,7 @@ def contacts_12m(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    RELATIONSHIP, unit=Unit.RATIO, risk=Risk.UNORDERED, over=contacts,
+    RELATIONSHIP, unit=Unit.RATIO, risk=Risk.UNORDERED, over=contacts, topic="contact",
     reason=("The change in how often the bank is in contact", "与银行联系频率的变化"),
 )  # fmt: skip
 def contacts_trend(rows: ir.Table) -> ir.NumericValue:
@@ -59,7 +61,8 @@ def contacts_trend(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    RELATIONSHIP, unit=Unit.CONTACTS, risk=Risk.UNORDERED, over=contacts, of_nothing=0,
+    RELATIONSHIP, unit=Unit.CONTACTS, risk=Risk.UNORDERED, over=contacts,
+    topic="logins", of_nothing=0,
     reason=("The number of logins of late", "近期登录网上或手机银行的次数"),
 )  # fmt: skip
 def logins_3m(rows: ir.Table) -> ir.NumericValue:
@@ -68,7 +71,7 @@ def logins_3m(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    RELATIONSHIP, unit=Unit.RATIO, risk=Risk.UNORDERED, over=contacts,
+    RELATIONSHIP, unit=Unit.RATIO, risk=Risk.UNORDERED, over=contacts, topic="logins",
     reason=("The change in how often the customer logs in", "登录网上或手机银行频率的变化"),
 )  # fmt: skip
 def logins_trend(rows: ir.Table) -> ir.NumericValue:
@@ -77,7 +80,7 @@ def logins_trend(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    RELATIONSHIP, unit=Unit.TONE, risk=Risk.FALLS, over=contacts,
+    RELATIONSHIP, unit=Unit.TONE, risk=Risk.FALLS, over=contacts, topic="tone",
     reason=("The tone of contacts is poor", "与银行沟通时态度消极"),
 )  # fmt: skip
 def mean_sentiment_12m(rows: ir.Table) -> ir.NumericValue:
@@ -86,7 +89,7 @@ def mean_sentiment_12m(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    RELATIONSHIP, unit=Unit.TONE_CHANGE, risk=Risk.FALLS, over=contacts,
+    RELATIONSHIP, unit=Unit.TONE_CHANGE, risk=Risk.FALLS, over=contacts, topic="tone",
     reason=("The tone of contacts has become worse", "与银行沟通的态度有所恶化"),
 )  # fmt: skip
 def sentiment_trend(rows: ir.Table) -> ir.NumericValue:
@@ -95,7 +98,7 @@ def sentiment_trend(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    RELATIONSHIP, unit=Unit.TIMES, risk=Risk.RISES, over=contacts, of_nothing=0,
+    RELATIONSHIP, unit=Unit.TIMES, risk=Risk.RISES, over=contacts, topic="complaints", of_nothing=0,
     reason=("The customer complained of late", "近期有投诉"),
 )  # fmt: skip
 def complaints_3m(rows: ir.Table) -> ir.NumericValue:
@@ -104,7 +107,7 @@ def complaints_3m(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    RELATIONSHIP, unit=Unit.TIMES, risk=Risk.RISES, over=contacts, of_nothing=0,
+    RELATIONSHIP, unit=Unit.TIMES, risk=Risk.RISES, over=contacts, topic="complaints", of_nothing=0,
     reason=("The customer complained in the past year", "过去一年内有投诉"),
 )  # fmt: skip
 def complaints_12m(rows: ir.Table) -> ir.NumericValue:
@@ -131,7 +134,7 @@ def advice_12m(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    RELATIONSHIP, unit=Unit.MARK, risk=Risk.FALLS, over=contacts,
+    RELATIONSHIP, unit=Unit.MARK, risk=Risk.FALLS, over=contacts, topic="satisfaction",
     reason=("The last mark given to the bank is low", "客户最近一次满意度评分偏低"),
 )  # fmt: skip
 def last_satisfaction(rows: ir.Table) -> ir.NumericValue:
@@ -140,7 +143,7 @@ def last_satisfaction(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    RELATIONSHIP, unit=Unit.MARK, risk=Risk.FALLS, over=contacts,
+    RELATIONSHIP, unit=Unit.MARK, risk=Risk.FALLS, over=contacts, topic="satisfaction",
     reason=("The customer is not satisfied with the bank", "客户对银行的总体满意度偏低"),
 )  # fmt: skip
 def mean_satisfaction_12m(rows: ir.Table) -> ir.NumericValue:
@@ -149,7 +152,7 @@ def mean_satisfaction_12m(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    RELATIONSHIP, unit=Unit.DAYS, risk=Risk.UNORDERED, over=contacts,
+    RELATIONSHIP, unit=Unit.DAYS, risk=Risk.UNORDERED, over=contacts, topic="contact",
     reason=("The time since the last contact", "距上次与银行联系的时间"),
 )  # fmt: skip
 def days_since_last_contact(rows: ir.Table) -> ir.NumericValue:
@@ -158,7 +161,7 @@ def days_since_last_contact(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    RELATIONSHIP, unit=Unit.DAYS, risk=Risk.UNORDERED, over=contacts,
+    RELATIONSHIP, unit=Unit.DAYS, risk=Risk.UNORDERED, over=contacts, topic="logins",
     reason=("The time since the last login", "距上次登录网上或手机银行的时间"),
 )  # fmt: skip
 def days_since_last_login(rows: ir.Table) -> ir.NumericValue:

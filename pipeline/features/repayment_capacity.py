@@ -19,6 +19,7 @@ REPAYMENT_CAPACITY = Dimension.REPAYMENT_CAPACITY
     unit=Unit.MONEY,
     risk=Risk.UNORDERED,
     over=instalments,
+    topic="debt here",
     reason=("What is still owed to the bank", "在本行的未偿还金额"),
     of_nothing=0,
 )
@@ -32,6 +33,7 @@ def exposure(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.MONEY,
     risk=Risk.UNORDERED,
     over=instalments,
+    topic="instalments to come",
     reason=("What falls due within a month", "未来一个月应还金额"),
     of_nothing=0,
 )
@@ -45,6 +47,7 @@ def due_next_month(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.MONEY,
     risk=Risk.UNORDERED,
     over=granted_loans,
+    topic="latest loan",
     reason=("The size of the latest loan", "最近一笔贷款的金额"),
 )
 def last_principal(rows: ir.Table) -> ir.NumericValue:
@@ -57,6 +60,7 @@ def last_principal(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.RATIO,
     risk=Risk.UNORDERED,
     over=granted_loans,
+    topic="latest loan",
     reason=("The latest loan against the earlier ones", "最近一笔贷款相对以往贷款的金额"),
 )
 def last_to_mean_principal(rows: ir.Table) -> ir.NumericValue:
@@ -94,6 +98,7 @@ def last_term_months(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.MONEY,
     risk=Risk.FALLS,
     over=months,
+    topic="income level",
     reason=("Income is low", "收入水平较低"),
 )
 def income(rows: ir.Table) -> ir.NumericValue:
@@ -106,6 +111,7 @@ def income(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.RATIO,
     risk=Risk.FALLS,
     over=months,
+    topic="income over time",
     reason=("Income has fallen over its latest 6 months", "最近6个月的收入记录呈下降趋势"),
 )
 def income_trend_6m(rows: ir.Table) -> ir.NumericValue:
@@ -119,6 +125,7 @@ def income_trend_6m(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.RATIO,
     risk=Risk.RISES,
     over=months,
+    topic="uneven income",
     reason=("Income varies much from month to month", "月度收入波动较大"),
 )
 def income_volatility_12m(rows: ir.Table) -> ir.NumericValue:
@@ -145,6 +152,7 @@ def expense_to_income_6m(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.RATIO,
     risk=Risk.RISES,
     over=months,
+    topic="leverage",
     reason=("Debts are high against assets", "资产负债率较高"),
 )
 def leverage(rows: ir.Table) -> ir.NumericValue:
@@ -158,6 +166,7 @@ def leverage(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.MONTHS,
     risk=Risk.FALLS,
     over=months,
+    topic="liquidity",
     reason=("Liquid assets would not last long", "流动资产可支撑时间较短"),
 )
 def liquidity_months(rows: ir.Table) -> ir.NumericValue:
@@ -171,6 +180,7 @@ def liquidity_months(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.RATIO,
     risk=Risk.UNORDERED,
     over=open_loans,
+    topic="collateral",
     reason=("How far collateral covers the debt", "抵押物对债务的覆盖程度"),
 )
 def collateral_cover(rows: ir.Table) -> ir.NumericValue:
@@ -183,6 +193,7 @@ def collateral_cover(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.RATIO,
     risk=Risk.RISES,
     over=open_loans,
+    topic="collateral",
     reason=("Secured loans are high against their collateral", "抵押贷款成数较高"),
 )
 def loan_to_value(rows: ir.Table) -> ir.NumericValue:
@@ -196,6 +207,7 @@ def loan_to_value(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.SHARE,
     risk=Risk.UNORDERED,
     over=open_loans,
+    topic="collateral",
     reason=("The part of the debt without collateral", "无抵押债务的占比"),
 )
 def unsecured_share(rows: ir.Table) -> ir.NumericValue:
@@ -247,6 +259,7 @@ def means(at: AsOf, values: ir.Table) -> ir.Table:
     unit=Unit.RATIO,
     risk=Risk.RISES,
     over=means,
+    topic="instalments to come",
     reason=("Instalments take up much of the income", "还款额占收入比例较高"),
 )
 def debt_service_to_income(rows: ir.Table) -> ir.NumericValue:
@@ -259,6 +272,7 @@ def debt_service_to_income(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.RATIO,
     risk=Risk.RISES,
     over=means,
+    topic="debt here",
     reason=("The debt to the bank is high against income", "在本行的负债相对收入较高"),
 )
 def exposure_to_income(rows: ir.Table) -> ir.NumericValue:
@@ -271,6 +285,7 @@ def exposure_to_income(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.RATIO,
     risk=Risk.RISES,
     over=means,
+    topic="debt here",
     reason=("Debt here and elsewhere is high against income", "总负债相对收入较高"),
 )
 def total_debt_to_income(rows: ir.Table) -> ir.NumericValue:
@@ -283,6 +298,7 @@ def total_debt_to_income(rows: ir.Table) -> ir.NumericValue:
     unit=Unit.RATIO,
     risk=Risk.FALLS,
     over=means,
+    topic="instalments to come",
     reason=("Little income is left after expense and instalments", "收入扣除支出和还款后结余较少"),
 )
 def free_income(rows: ir.Table) -> ir.NumericValue:

@@ -24,7 +24,7 @@ def age_years(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    STABILITY, unit=Unit.YEARS, risk=Risk.FALLS, over=profile,
+    STABILITY, unit=Unit.YEARS, risk=Risk.FALLS, over=profile, topic="job",
     reason=("The present job began only recently", "现职工作时间较短"),
 )  # fmt: skip
 def employed_years(rows: ir.Table) -> ir.NumericValue:
@@ -33,7 +33,7 @@ def employed_years(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    STABILITY, unit=Unit.YEARS, risk=Risk.FALLS, over=profile,
+    STABILITY, unit=Unit.YEARS, risk=Risk.FALLS, over=profile, topic="home",
     reason=("The customer moved in only recently", "现住址居住时间较短"),
 )  # fmt: skip
 def resident_years(rows: ir.Table) -> ir.NumericValue:
@@ -51,7 +51,7 @@ def dependents(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    STABILITY, unit=Unit.TIMES, risk=Risk.RISES, over=life_changes, of_nothing=0,
+    STABILITY, unit=Unit.TIMES, risk=Risk.RISES, over=life_changes, topic="job", of_nothing=0,
     reason=("The customer changed jobs of late", "近期更换过工作"),
 )  # fmt: skip
 def job_changes_24m(rows: ir.Table) -> ir.NumericValue:
@@ -60,7 +60,7 @@ def job_changes_24m(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    STABILITY, unit=Unit.TIMES, risk=Risk.RISES, over=life_changes, of_nothing=0,
+    STABILITY, unit=Unit.TIMES, risk=Risk.RISES, over=life_changes, topic="home", of_nothing=0,
     reason=("The customer changed address of late", "近期变更过住址"),
 )  # fmt: skip
 def address_changes_24m(rows: ir.Table) -> ir.NumericValue:
@@ -78,7 +78,7 @@ def region_late_share_12m(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    STABILITY, unit=Unit.MONTHS, risk=Risk.FALLS, over=bookings,
+    STABILITY, unit=Unit.MONTHS, risk=Risk.FALLS, over=bookings, topic="income bookings",
     reason=("Income was not booked every month", "并非每月都有收入入账"),
 )  # fmt: skip
 def income_months_6m(rows: ir.Table) -> ir.NumericValue:
@@ -87,7 +87,7 @@ def income_months_6m(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    STABILITY, unit=Unit.DAYS, risk=Risk.RISES, over=bookings,
+    STABILITY, unit=Unit.DAYS, risk=Risk.RISES, over=bookings, topic="income bookings",
     reason=("No income has been booked for some time", "已有一段时间无收入入账"),
 )  # fmt: skip
 def days_since_income(rows: ir.Table) -> ir.NumericValue:
@@ -96,7 +96,7 @@ def days_since_income(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    STABILITY, unit=Unit.RATIO, risk=Risk.RISES, over=bookings,
+    STABILITY, unit=Unit.RATIO, risk=Risk.RISES, over=bookings, topic="uneven income",
     reason=("The customer's income comes in unequal sums", "入账收入金额不稳定"),
 )  # fmt: skip
 def income_booking_volatility_12m(rows: ir.Table) -> ir.NumericValue:
@@ -107,7 +107,7 @@ def income_booking_volatility_12m(rows: ir.Table) -> ir.NumericValue:
 
 
 @feature(
-    STABILITY, unit=Unit.DAYS, risk=Risk.UNORDERED, over=contacts,
+    STABILITY, unit=Unit.DAYS, risk=Risk.UNORDERED, over=contacts, topic="contact",
     reason=("The time since the bank last reached the customer", "距上次与客户取得联系的时间"),
 )  # fmt: skip
 def days_since_reached(rows: ir.Table) -> ir.NumericValue:

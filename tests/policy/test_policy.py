@@ -6,6 +6,7 @@ whom there is nothing to say. ``policy`` replaces parameters of the packaged pol
 """
 
 import json
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import yaml
 
 from pipeline.decisions.policy import Policy, load_policy
 from pipeline.decisions.tiers import asset_class_of, expected_loss_of, score_of, tier_of
-from pipeline.decisions.warnings import warning_list
+from pipeline.decisions.warnings import Reason, warning_list
 
 HERE = Path(__file__).parent
 NIGHT = date(2024, 5, 31)
@@ -28,7 +29,7 @@ CUSTOMER: dict[str, Any] = {
     "days_past_due": 0,
     "previous_tier": None,
     "previous_log_odds": np.nan,
-    "contributions": {"credit_history": 0.0},
+    "drivers": [],
 }
 OF_A_CASE = {"as_of", "policy", "before", "customers"}
 BEFORE = ["customer_id", "rule", "warning_id", "first_raised", "due_by"]
@@ -82,12 +83,21 @@ def decide(given: dict[str, Any]) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
     night["expected_loss"] = expected_loss_of(
         night["pd"].to_numpy(), night["exposure"].to_numpy(), policy
     )
-    contributions = pd.DataFrame(list(night.pop("contributions")), index=night.index)
+    drivers = night.pop("drivers")
+
+    def why(customers: Sequence[str]) -> dict[str, list[Reason]]:
+        return {
+            each: [Reason("", text, f"因为{text}") for text in drivers[each]] for each in customers
+        }
+
     before = pd.DataFrame(
         [{"customer_id": "c1", **warning} for warning in given.get("before", [])], columns=BEFORE
     )
-    found = warning_list(night, contributions, before, as_of, policy)
-    found["reasons"] = found["reasons"].map(json.loads)
+    found = warning_list(night, before, as_of, policy, why)
+    said = found["reasons"].map(json.loads)
+    assert [reasons[0]["code"] for reasons in said] == list(found["rule"])
+    assert all(reason["zh"] and not reason["zh"].isascii() for each in said for reason in each)
+    found["reasons"] = [[reason["en"] for reason in reasons] for reasons in said]
     warnings: list[dict[str, Any]] = [dict(row) for _, row in found.iterrows()]
     assert len({warning["warning_id"] for warning in warnings}) == len(warnings)
     for warning in warnings:
