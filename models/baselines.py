@@ -76,6 +76,7 @@ def baseline_probabilities(
             "num_leaves": params.num_leaves,
             "min_data_in_leaf": params.min_data_in_leaf,
             "lambda_l2": params.lambda_l2,
+            "feature_fraction": params.feature_fraction,
         },
         lgb.Dataset(X[names], y),
         num_boost_round=params.num_trees,

@@ -1,12 +1,13 @@
 """A gradient-boosted model of the log-odds of default that is additive over dimensions.
 
-Every tree may split on the features of one dimension only, so
+Trees of a first stage split on the features of one dimension only; a joint stage then adds trees
+that may combine dimensions, where that predicts better. So
 
     log-odds = intercept + the contributions of the dimensions + joint effect
 
 holds exactly, not as an attribution made afterwards. After training the trees are regrouped so
-that each dimension is one contiguous range of iterations; explaining a customer in all dimensions
-then walks each tree once, which is what a plain predict costs.
+that each dimension is one contiguous range of iterations, and the trees over several dimensions
+are another; explaining a customer then walks each tree once, which is what a plain predict costs.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ import pandas as pd
 
 from models.calibration import platt
 from models.explanation import Explanation
-from models.growing import TrainingParams, grow
+from models.growing import Rows, TrainingParams, grow
 from models.log_odds import logit
 from models.model_input import check_declarations, default_labels, feature_matrix
 from models.model_text import content_hash, seal, unseal
+from models.row_order import in_content_order
 from models.tree_text import regroup
 from pipeline.errors import RisklineError
 
@@ -35,29 +37,38 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["DimensionGBM", "DimensionTrees", "Explanation", "TrainingParams"]
+__all__ = ["DimensionGBM", "DimensionTrees", "Explanation", "TrainingParams", "TreeRange"]
 
-FORMAT = 1
+FORMAT = 2
 """The version of the text that `DimensionGBM.to_json` writes."""
 
 
 @dataclass(frozen=True)
-class DimensionTrees:
-    """Where a dimension stands in the regrouped trees.
+class TreeRange:
+    """A contiguous range of the regrouped trees.
+
+    Attributes:
+        first_tree: Its first iteration.
+        num_trees: How many iterations it has; 0 for none.
+        centre: Mean raw log-odds of its trees over the training rows.
+    """
+
+    first_tree: int
+    num_trees: int
+    centre: float
+
+
+@dataclass(frozen=True)
+class DimensionTrees(TreeRange):
+    """The trees that split within one dimension.
 
     Attributes:
         name: The dimension.
         features: Its features, in the order the model reads them.
-        centre: Mean raw log-odds of its trees over the training rows.
-        first_tree: Its first iteration.
-        num_trees: How many iterations it has; 0 when no tree uses it.
     """
 
     name: str
     features: tuple[str, ...]
-    centre: float
-    first_tree: int
-    num_trees: int
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,7 @@ class DimensionGBM:
 
     Attributes:
         dimensions: The dimensions in their fixed order, with their ranges of trees.
+        joint: The trees that split on features of several dimensions.
         monotone: (feature, direction) for each feature whose direction of risk is known.
         fill: (feature, training median) for each feature that no training row lacked.
         params: How the trees were grown.
@@ -76,6 +88,7 @@ class DimensionGBM:
     """
 
     dimensions: tuple[DimensionTrees, ...]
+    joint: TreeRange
     monotone: tuple[tuple[str, int], ...]
     fill: tuple[tuple[str, float], ...]
     params: TrainingParams
@@ -98,16 +111,20 @@ class DimensionGBM:
     ) -> DimensionGBM:
         """Grow the trees and regroup them by dimension.
 
-        The order of the rows is part of the data: another order adds histograms up in another
-        order and may give another model. The caller sorts the rows by a total order. The order of
-        X's columns, and columns that no dimension names, do not matter.
+        Neither the order of the rows nor that of X's columns matters, nor do columns that no
+        dimension names.
 
         The intercept is the log-odds of the training rows' default rate, plus trees that found no
-        split, plus every dimension's mean over the training rows; a contribution is what its
-        trees say less that mean. Trees are grown on all rows with equal weight, so these means
-        are the expectations of path-dependent TreeSHAP (Lundberg et al. 2018, "Consistent
-        Individualized Feature Attribution for Tree Ensembles", LightGBM's `pred_contrib`), and a
-        contribution equals the TreeSHAP values of its dimension's features, summed.
+        split, plus the mean over the training rows of every dimension's trees and of the joint
+        ones; a contribution, and the joint effect, is what its trees say less that mean. Trees
+        that split within one dimension are its own, of whichever stage they are. With validation
+        rows the joint effect is 0 where combining dimensions predicts them no better.
+
+        Trees are grown on all rows with equal weight, so these means are the expectations of
+        path-dependent TreeSHAP (Lundberg et al. 2018, "Consistent Individualized Feature
+        Attribution for Tree Ensembles", LightGBM's `pred_contrib`), and a contribution equals the
+        TreeSHAP values of its dimension's features over its trees, summed; over all trees where
+        there is no joint one.
 
         A missing value (NaN) takes the side of each split that LightGBM learned for it. For a
         feature that is never missing in X nothing was learned, and LightGBM would read NaN as the
@@ -137,52 +154,49 @@ class DimensionGBM:
         check_declarations(dimensions, directions)
         names = [feature for features in dimensions.values() for feature in features]
 
-        matrix = feature_matrix(X, names, "training")
-        labels = default_labels(y, X, "training", params.min_defaults)
+        matrix, labels = in_content_order(
+            feature_matrix(X, names, "training"),
+            default_labels(y, X, "training", params.min_defaults),
+        )
         fill = {
             name: float(np.median(column))
             for name, column in zip(names, matrix.T, strict=True)
             if not np.isnan(column).any()
         }
-        base = logit(float(labels.mean()))
-        valid: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+        valid: Rows | None = None
         if X_valid is not None and y_valid is not None:
-            valid = (
-                feature_matrix(X_valid, names, "validation", fill),
-                default_labels(y_valid, X_valid, "validation", 1),
+            valid = Rows(
+                *in_content_order(
+                    feature_matrix(X_valid, names, "validation", fill),
+                    default_labels(y_valid, X_valid, "validation", 1),
+                )
             )
         elif X_valid is not None or y_valid is not None:
             raise RisklineError("early stopping needs both X_valid and y_valid, or neither")
 
-        grown = grow(matrix, labels, valid, base, dimensions, directions, params)
-        trees, counts, constant = regroup(grown, [len(group) for group in dimensions.values()])
+        base = logit(float(labels.mean()))
+        stages = grow(Rows(matrix, labels), valid, base, dimensions, directions, params)
+        grown = regroup(stages, [len(group) for group in dimensions.values()])
+        booster = lgb.Booster(model_str=grown.text) if grown.text else None
 
-        starts = np.cumsum([0, *counts]).tolist()
-        model = cls(
+        starts = np.cumsum([0, *grown.counts[:-1]]).tolist()
+        # fsum is exact, so the centres do not depend on how a machine adds numbers up.
+        centres = [
+            math.fsum(_raw(booster, start, count, matrix, params.num_threads)) / len(labels)
+            for start, count in zip(starts, grown.counts, strict=True)
+        ]
+        *separate, joint = zip(starts, grown.counts, centres, strict=True)
+        return cls(
             dimensions=tuple(
-                DimensionTrees(name, tuple(features), 0.0, start, count)
-                for (name, features), start, count in zip(
-                    dimensions.items(), starts, counts, strict=False
-                )
+                DimensionTrees(*trees, name, tuple(features))
+                for trees, (name, features) in zip(separate, dimensions.items(), strict=True)
             ),
+            joint=TreeRange(*joint),
             monotone=tuple((name, directions[name]) for name in names if directions.get(name)),
             fill=tuple(fill.items()),
             params=params,
-            raw_intercept=base,
-            trees=trees,
-        )
-        # fsum is exact, so the centres do not depend on how a machine adds numbers up.
-        centres = [
-            math.fsum(model._raw(dimension, matrix, params.num_threads)) / len(labels)
-            for dimension in model.dimensions
-        ]
-        return dataclasses.replace(
-            model,
-            dimensions=tuple(
-                dataclasses.replace(dimension, centre=centre)
-                for dimension, centre in zip(model.dimensions, centres, strict=True)
-            ),
-            raw_intercept=math.fsum([base, constant, *centres]),
+            raw_intercept=math.fsum([base, grown.constant, *centres]),
+            trees=grown.text,
         )
 
     def calibrated(self, X: pd.DataFrame, y: ArrayLike) -> DimensionGBM:
@@ -190,7 +204,8 @@ class DimensionGBM:
 
         The log-odds become `slope * raw + offset` (see `models.calibration`). Contributions scale
         with the slope, so they still sum to the log-odds, and the mean PD over these rows equals
-        their default rate. Calibrating a calibrated model replaces its calibration.
+        their default rate. The order of the rows does not matter. Calibrating a calibrated model
+        replaces its calibration.
 
         Args:
             X: (n, columns) calibration rows.
@@ -205,7 +220,8 @@ class DimensionGBM:
         """
         labels = default_labels(y, X, "calibration", self.params.min_defaults)
         raw = dataclasses.replace(self, slope=1.0, offset=0.0).explain(X).log_odds
-        slope, offset = platt(raw, labels)
+        order = np.lexsort((labels, raw))  # sums depend on it in their last bits
+        slope, offset = platt(raw[order], labels[order])
         if slope <= 0:
             raise RisklineError(
                 f"calibration gave a slope of {slope:.3g}: on these {len(labels)} rows defaults "
@@ -228,15 +244,16 @@ class DimensionGBM:
             RisklineError: X lacks a feature, or holds one that is not a finite number or NaN.
         """
         matrix = feature_matrix(X, self.feature_names, "scoring", dict(self.fill))
-        contributions = {
-            dimension.name: self.slope
-            * (self._raw(dimension, matrix, num_threads) - dimension.centre)
-            for dimension in self.dimensions
-        }
+
+        def effect(trees: TreeRange) -> NDArray[np.float64]:
+            raw = _raw(self._booster, trees.first_tree, trees.num_trees, matrix, num_threads)
+            return self.slope * (raw - trees.centre)
+
+        contributions = {dimension.name: effect(dimension) for dimension in self.dimensions}
         return Explanation(
             intercept=self.slope * self.raw_intercept + self.offset,
             contributions=pd.DataFrame(contributions, index=X.index),
-            joint_effect=np.zeros(len(X)),
+            joint_effect=effect(self.joint),
         )
 
     @property
@@ -277,6 +294,7 @@ class DimensionGBM:
                     DimensionTrees(**{**dimension, "features": tuple(dimension["features"])})
                     for dimension in content["dimensions"]
                 ),
+                joint=TreeRange(**content["joint"]),
                 monotone=tuple((name, direction) for name, direction in content["monotone"]),
                 fill=tuple((name, value) for name, value in content["fill"]),
                 params=TrainingParams(**content["params"]),
@@ -294,23 +312,28 @@ class DimensionGBM:
         return {"format": FORMAT, **content}
 
     @functools.cached_property
-    def _booster(self) -> lgb.Booster:
-        return lgb.Booster(model_str=self.trees)
+    def _booster(self) -> lgb.Booster | None:
+        return lgb.Booster(model_str=self.trees) if self.trees else None
 
-    def _raw(
-        self, dimension: DimensionTrees, matrix: NDArray[np.float64], num_threads: int
-    ) -> NDArray[np.float64]:
-        """Uncalibrated, uncentred log-odds of a dimension's trees, (n,)."""
-        # LightGBM reads num_iteration=0 as "all trees", and refuses a matrix without rows.
-        if dimension.num_trees == 0 or len(matrix) == 0:
-            return np.zeros(len(matrix))
-        return np.asarray(
-            self._booster.predict(
-                matrix,
-                raw_score=True,
-                start_iteration=dimension.first_tree,
-                num_iteration=dimension.num_trees,
-                num_threads=num_threads,
-            ),
-            dtype=np.float64,
-        )
+
+def _raw(
+    booster: lgb.Booster | None,
+    first_tree: int,
+    num_trees: int,
+    matrix: NDArray[np.float64],
+    num_threads: int,
+) -> NDArray[np.float64]:
+    """Uncalibrated, uncentred log-odds of a range of trees, (n,)."""
+    # LightGBM reads num_iteration=0 as "all trees", and refuses a matrix without rows.
+    if booster is None or num_trees == 0 or len(matrix) == 0:
+        return np.zeros(len(matrix))
+    return np.asarray(
+        booster.predict(
+            matrix,
+            raw_score=True,
+            start_iteration=first_tree,
+            num_iteration=num_trees,
+            num_threads=num_threads,
+        ),
+        dtype=np.float64,
+    )

@@ -1,8 +1,9 @@
-"""LightGBM's model text: to order its trees by dimension."""
+"""LightGBM's model text: to read its trees, and to order them by dimension."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,41 +11,81 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
 
-def regroup(text: str, group_sizes: Sequence[int]) -> tuple[str, list[int], float]:
-    """Order the trees of a model text by dimension; within one, as they were grown.
 
-    The text is a header, blocks that start with `Tree=<number>`, and sections that only inform.
+@dataclass(frozen=True)
+class Regrouped:
+    """The trees of one or more model texts, ordered by dimension.
+
+    Attributes:
+        text: One model text that LightGBM reads; empty if no tree splits.
+        counts: The number of trees of each dimension, then of those over several dimensions.
+        constant: The sum of the trees that do not split, log-odds.
+    """
+
+    text: str
+    counts: tuple[int, ...]
+    constant: float
+
+
+def regroup(texts: Sequence[str], group_sizes: Sequence[int]) -> Regrouped:
+    """Order trees by dimension, those over several dimensions last; else as they were grown.
+
+    A text is a header, blocks that start with `Tree=<number>`, and sections that only inform.
     The header's `tree_sizes` gives each block's length in bytes, by which LightGBM finds it. The
-    sections are left out: they name the number of threads, and the model must not.
+    sections are left out: they name the number of threads, and the model must not. A block is
+    moved as it is, so no number in it is rounded.
 
     Args:
-        text: LightGBM's model text (v4), one tree per iteration.
+        texts: LightGBM's model texts (v4), one tree per iteration, grown from the same features
+            one after the other; at least one.
         group_sizes: The number of features of each dimension; features are numbered across them.
 
     Returns:
-        The new text (empty if no tree splits), each dimension's number of trees, and the sum of
-        the trees that do not split, in log-odds.
+        The trees of all texts.
     """
     dimension_of = np.repeat(np.arange(len(group_sizes)), group_sizes)
-    header, *blocks = re.split(r"^Tree=\d+\n", text.partition("end of trees")[0], flags=re.M)
-    groups: list[list[str]] = [[] for _ in group_sizes]
+    over_several = len(group_sizes)
+    groups: list[list[str]] = [[] for _ in range(over_several + 1)]
     constant = 0.0
-    for block in blocks:
-        values = dict(line.split("=", 1) for line in block.splitlines() if line)
+    for block in (block for text in texts for block in _blocks(text)):
+        values = _values(block)
         used = {int(dimension_of[int(number)]) for number in values["split_feature"].split()}
-        if not used:
-            constant += float(values["leaf_value"])
-        elif len(used) == 1:
-            groups[used.pop()].append(block)
+        if used:
+            groups[used.pop() if len(used) == 1 else over_several].append(block)
         else:
-            raise RuntimeError(f"LightGBM grew a tree over {len(used)} dimensions")
-    counts = [len(group) for group in groups]
+            constant += float(values["leaf_value"])
+    counts = tuple(len(group) for group in groups)
     if not any(counts):
-        return "", counts, constant
+        return Regrouped("", counts, constant)
 
     ordered = (block for group in groups for block in group)
     numbered = [f"Tree={number}\n{block}" for number, block in enumerate(ordered)]
     sizes = " ".join(str(len(block.encode())) for block in numbered)
-    header = re.sub(r"^tree_sizes=.*$", f"tree_sizes={sizes}", header, flags=re.M)
-    return header + "".join(numbered) + "end of trees\n", counts, constant
+    # The header says what the features are, which is the same in all texts.
+    header = re.sub(r"^tree_sizes=.*$", f"tree_sizes={sizes}", _header(texts[0]), flags=re.M)
+    return Regrouped(header + "".join(numbered) + "end of trees\n", counts, constant)
+
+
+def leaf_values(text: str) -> list[NDArray[np.float64]]:
+    """The leaf values of each tree of a model text, in the order of LightGBM's leaf numbers."""
+    return [
+        np.array(_values(block)["leaf_value"].split(), dtype=np.float64) for block in _blocks(text)
+    ]
+
+
+def _header(text: str) -> str:
+    return _parts(text)[0]
+
+
+def _blocks(text: str) -> list[str]:
+    return _parts(text)[1:]
+
+
+def _parts(text: str) -> list[str]:
+    return re.split(r"^Tree=\d+\n", text.partition("end of trees")[0], flags=re.M)
+
+
+def _values(block: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in block.splitlines() if line)

@@ -40,7 +40,7 @@ FEATURES = [name for names in DIMENSIONS.values() for name in names]
 MONOTONE = {"days_past_due_max": 1, "income": -1, "debt_to_income": 1, "noise": 0}
 # `income` is never missing in training; the others are, or could be.
 ALWAYS_KNOWN = "income"
-PARAMS = TrainingParams(num_trees=60, min_data_in_leaf=20, num_threads=1)
+PARAMS = TrainingParams(num_trees=60, joint_trees=40, min_data_in_leaf=20, num_threads=1)
 
 
 def simulate(seed: int, n: int = 2000) -> tuple[pd.DataFrame, NDArray[np.float64]]:
@@ -55,6 +55,7 @@ def simulate(seed: int, n: int = 2000) -> tuple[pd.DataFrame, NDArray[np.float64
         + 0.6 * X["debt_to_income"] * X["days_past_due_max"]
         + 0.5 * np.abs(X["months_in_job"])
         + 0.4 * X["guarantor_defaults"]
+        + 0.8 * X["guarantor_defaults"] * X["days_past_due_max"]
     )
     y = (rng.random(n) < 1 / (1 + np.exp(-truth.to_numpy()))).astype(np.float64)
     X["income"] += 3.0  # so that 0, as which LightGBM may read a missing value, is far from typical
@@ -74,23 +75,34 @@ def fitted(**changes: Any) -> DimensionGBM:
     )
 
 
+def tree_counts(model: DimensionGBM) -> list[int]:
+    return [trees.num_trees for trees in (*model.dimensions, model.joint)]
+
+
 @dataclasses.dataclass(frozen=True)
 class Trained:
     model: DimensionGBM
-    original: lgb.Booster  # as LightGBM returned it, before the trees were regrouped
+    stages: list[lgb.Booster]  # as LightGBM returned them, before the trees were regrouped
     base: float
 
     def plain(self, X: pd.DataFrame) -> NDArray[np.float64]:
-        return self.base + np.asarray(self.original.predict(X[FEATURES], raw_score=True))
+        total = np.full(len(X), self.base)
+        left = sum(tree_counts(self.model))
+        for stage in self.stages:
+            kept = min(stage.best_iteration or stage.num_trees(), left)
+            if kept:
+                total += stage.predict(X[FEATURES], raw_score=True, num_iteration=kept)
+            left -= kept
+        return total
 
 
 def train_watched(*, valid: bool = False, **changes: Any) -> Trained:
-    kept: list[lgb.Booster] = []
+    stages: list[lgb.Booster] = []
     train = lgb.train
 
     def watch(*args: Any, **kwargs: Any) -> lgb.Booster:
-        kept.append(train(*args, **kwargs))
-        return kept[0]
+        stages.append(train(*args, **kwargs))
+        return stages[-1]
 
     X, y = simulate(1)
     X_valid, y_valid = simulate(2) if valid else (None, None)
@@ -106,7 +118,7 @@ def train_watched(*, valid: bool = False, **changes: Any) -> Trained:
             y_valid=y_valid,
         )
     rate = float(y.mean())
-    return Trained(model, kept[0], float(np.log(rate / (1 - rate))))
+    return Trained(model, stages, float(np.log(rate / (1 - rate))))
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +129,12 @@ def trained() -> Trained:
 @pytest.fixture(scope="module")
 def model(trained: Trained) -> DimensionGBM:
     return trained.model
+
+
+@pytest.fixture(scope="module")
+def separate() -> Trained:
+    """Without the joint stage."""
+    return train_watched(joint_trees=0)
 
 
 @pytest.fixture(scope="module")
@@ -185,10 +203,11 @@ class TestAdditivity:
         assert far.default_probability.tolist() == [0.0, 1.0]
 
     def test_early_stopping_keeps_only_the_best_trees(self) -> None:
-        watched = train_watched(valid=True, num_trees=400, learning_rate=0.3)
-        best = sum(dimension.num_trees for dimension in watched.model.dimensions)
+        changes = {"num_trees": 400, "joint_trees": 0, "learning_rate": 0.3}
+        watched = train_watched(valid=True, **changes)
+        best = sum(tree_counts(watched.model))
         assert 5 < best < 400
-        assert fitted(num_trees=best, learning_rate=0.3).trees == watched.model.trees
+        assert fitted(**{**changes, "num_trees": best}).trees == watched.model.trees
         X, _ = simulate(4)
         assert np.allclose(watched.model.explain(X).log_odds, watched.plain(X), rtol=0, atol=1e-9)
 
@@ -196,28 +215,149 @@ class TestAdditivity:
         losses = [
             log_loss(
                 y_valid,
-                fitted(num_trees=count, learning_rate=0.3).explain(X_valid).default_probability,
+                fitted(**{**changes, "num_trees": count}).explain(X_valid).default_probability,
             )
             for count in (best - 1, best, best + 1)
         ]
         assert min(losses) == losses[1]
 
 
-class TestContributions:
-    def test_equal_tree_shap_summed_over_a_dimension(self, trained: Trained) -> None:
+class TestJointStage:
+    def test_a_tree_is_in_the_range_of_the_dimensions_that_it_splits_on(
+        self, model: DimensionGBM
+    ) -> None:
+        nodes = lgb.Booster(model_str=model.trees).trees_to_dataframe()
+        used = nodes.dropna(subset="split_feature").groupby("tree_index")["split_feature"].agg(set)
+        dimension_of = {name: key for key, names in DIMENSIONS.items() for name in names}
+        dimensions = used.map(lambda features: {dimension_of[name] for name in features})
+        for trees in model.dimensions:
+            own = dimensions[trees.first_tree : trees.first_tree + trees.num_trees]
+            assert own.map(lambda names, name=trees.name: names == {name}).all()
+        joint = dimensions[model.joint.first_tree :]
+        assert len(joint) == model.joint.num_trees > 5
+        assert joint.map(len).min() >= 2
+
+    def test_its_trees_within_one_dimension_are_that_dimensions_own(self) -> None:
+        stumps = fitted(num_leaves=2)
+        assert stumps.joint.num_trees == 0
+        assert sum(tree_counts(stumps)) == PARAMS.num_trees + PARAMS.joint_trees
+        assert not stumps.explain(simulate(4)[0]).joint_effect.any()
+
+    def test_it_sets_out_from_what_the_dimensions_say(
+        self, trained: Trained, separate: Trained
+    ) -> None:
+        (alone,) = separate.stages
+        first, second = trained.stages
         X, _ = simulate(4)
-        shap = np.asarray(trained.original.predict(X[FEATURES], pred_contrib=True))
-        explained = trained.model.explain(X)
+        assert np.array_equal(first.predict(X[FEATURES]), alone.predict(X[FEATURES]))
+        assert second.num_trees() == PARAMS.joint_trees
+        assert tree_counts(separate.model)[-1] == 0
+        assert not separate.model.explain(X).joint_effect.any()
+
+    def test_it_predicts_better_where_dimensions_act_together(self) -> None:
+        X, y = simulate(8, n=4000)
+        likely = {
+            trees: watched.explain(X).default_probability
+            for trees in (0, 100)
+            if (watched := train_watched(valid=True, num_trees=300, joint_trees=trees).model)
+        }
+        assert log_loss(y, likely[100]) < log_loss(y, likely[0])
+
+    def test_the_fewest_trees_are_those_of_the_rule(self) -> None:
+        """The rule once more, a tree at a time."""
+        numbers = []
+        for errors in (0.0, 1.0, 2.0, 1e9):
+            watched = train_watched(
+                valid=True, num_trees=300, joint_trees=200, joint_standard_errors=errors
+            )
+            first, second = watched.stages
+            kept = sum(tree_counts(watched.model)) - first.best_iteration
+            X, y = simulate(2)
+            X = X[FEATURES]
+            start = watched.base + np.asarray(first.predict(X, raw_score=True))
+            losses = []
+            for count in range(second.best_iteration + 1):
+                more = second.predict(X, raw_score=True, num_iteration=count) if count else 0.0
+                losses.append(np.logaddexp(0, np.where(y == 1, -1, 1) * (start + more)))
+            excess = [each - losses[-1] for each in losses]
+            near = [
+                each.mean() <= errors * each.std() / np.sqrt(len(each)) + 1e-15 for each in excess
+            ]
+            assert kept == near.index(True)
+            numbers.append(kept)
+        assert numbers[0] == second.best_iteration
+        assert numbers[0] >= numbers[1] >= numbers[2] > numbers[3] == 0
+        assert numbers[0] > numbers[2]
+
+    def test_one_dimension_alone_has_nothing_to_combine(self) -> None:
+        X, y = simulate(1)
+        own = {"credit_history": DIMENSIONS["credit_history"], "prospects": []}
+        one, other = (
+            DimensionGBM.fit(
+                X, y, dimensions=own, params=dataclasses.replace(PARAMS, joint_trees=trees)
+            )
+            for trees in (0, 40)
+        )
+        assert one.trees == other.trees
+
+
+DIRECTED = [name for name, way in MONOTONE.items() if way]
+
+
+def swept(model: DimensionGBM, feature: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Steps of log-odds and of the joint effect, towards more risk, as one feature goes its way."""
+    sweep = np.linspace(-5, 8, 131)
+    people = simulate(4, n=50)[0]
+    X = people.loc[people.index.repeat(len(sweep))].assign(**{feature: np.tile(sweep, len(people))})
+    explained = model.explain(X)
+    log_odds, joint = (
+        np.diff(each.reshape(len(people), -1), axis=1) * MONOTONE[feature]
+        for each in (explained.log_odds, explained.joint_effect)
+    )
+    return log_odds, joint
+
+
+class TestContributions:
+    def test_equal_tree_shap_summed_over_a_dimension(self, separate: Trained) -> None:
+        X, _ = simulate(4)
+        shap = np.asarray(separate.stages[0].predict(X[FEATURES], pred_contrib=True))
+        explained = separate.model.explain(X)
         by_feature = pd.DataFrame(shap[:, :-1], columns=FEATURES, index=X.index)
         for dimension, names in DIMENSIONS.items():
             assert np.allclose(
                 explained.contributions[dimension], by_feature[names].sum(axis=1), rtol=0, atol=1e-9
             )
-        assert explained.intercept == pytest.approx(trained.base + shap[0, -1], abs=1e-9)
+        assert explained.intercept == pytest.approx(separate.base + shap[0, -1], abs=1e-9)
+
+    def test_equal_tree_shap_of_a_dimensions_own_trees_beside_joint_ones(
+        self, model: DimensionGBM
+    ) -> None:
+        X, _ = simulate(4)
+        booster = lgb.Booster(model_str=model.trees)
+        explained = model.explain(X)
+        effects = [explained.contributions[trees.name].to_numpy() for trees in model.dimensions]
+        effects.append(explained.joint_effect)
+        used = 0
+        for trees, effect in zip((*model.dimensions, model.joint), effects, strict=True):
+            if trees.num_trees:
+                used += 1
+                shap = np.asarray(
+                    booster.predict(
+                        X[FEATURES],
+                        pred_contrib=True,
+                        start_iteration=trees.first_tree,
+                        num_iteration=trees.num_trees,
+                    )
+                )
+                assert np.allclose(effect, shap[:, :-1].sum(axis=1), rtol=0, atol=1e-9)
+                assert trees.centre == pytest.approx(shap[0, -1], abs=1e-9)
+        assert used == 5
 
     def test_average_zero_over_the_training_rows(self, model: DimensionGBM) -> None:
-        means = model.explain(simulate(1)[0]).contributions.mean()
-        assert np.allclose(means, 0.0, rtol=0, atol=1e-12)
+        explained = model.explain(simulate(1)[0])
+        assert np.allclose(explained.contributions.mean(), 0.0, rtol=0, atol=1e-12)
+        assert explained.joint_effect.mean() == pytest.approx(0.0, abs=1e-12)
+        assert explained.joint_effect.std() > 0.01
 
     @settings(max_examples=25, deadline=None)
     @given(
@@ -234,19 +374,28 @@ class TestContributions:
         others = [name for name, features in DIMENSIONS.items() if feature not in features]
         pd.testing.assert_frame_equal(moved[others], before[others], check_exact=True)
 
-    @pytest.mark.parametrize("feature", [name for name, way in MONOTONE.items() if way])
+    @pytest.mark.parametrize("feature", DIRECTED)
     def test_follow_the_declared_direction_of_risk(
         self, calibrated: DimensionGBM, feature: str
     ) -> None:
-        sweep = np.linspace(-5, 8, 131)
-        people = simulate(4, n=50)[0]
-        X = people.loc[people.index.repeat(len(sweep))].assign(
-            **{feature: np.tile(sweep, len(people))}
-        )
-        risk = calibrated.explain(X).log_odds.reshape(len(people), -1)
-        steps = np.diff(risk, axis=1) * MONOTONE[feature]
-        assert steps.min() >= -1e-12
-        assert steps.max() > 0  # the feature is used, so the sweep has seen something
+        total, joint = swept(calibrated, feature)
+        assert total.min() >= -1e-12
+        assert total.max() > 0  # the feature is used, so the sweep has seen something
+        assert joint.min() >= -1e-12
+        assert joint.max() > 0
+
+    def test_would_not_all_follow_it_were_the_joint_stage_left_free(self) -> None:
+        train = lgb.train
+
+        def let_go(settings: dict[str, Any], *args: Any, **kwargs: Any) -> lgb.Booster:
+            if "interaction_constraints" not in settings:
+                del settings["monotone_constraints"]
+            return train(settings, *args, **kwargs)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(lgb, "train", let_go)
+            free = fitted()
+        assert min(swept(free, feature)[0].min() for feature in DIRECTED) < -0.01
 
     def test_a_dimension_without_features_adds_exactly_nothing(
         self, calibrated: DimensionGBM
@@ -279,6 +428,7 @@ class TestContributions:
         flat = DimensionGBM.fit(X.fillna(0.0) * 0.0, y, dimensions=DIMENSIONS, params=PARAMS)
         explained = flat.explain(X)
         assert explained.contributions.eq(0.0).all(axis=None)
+        assert not explained.joint_effect.any()
         assert np.allclose(explained.default_probability, y.mean(), rtol=0, atol=1e-12)
         X_later, y_later = simulate(3)
         later = DimensionGBM.from_json(flat.calibrated(X_later, y_later).to_json())
@@ -293,9 +443,9 @@ class TestContributions:
             lgb.Dataset(X, y),
             num_boost_round=1,
         )
-        trees, counts, constant = regroup(grown.model_to_string(), [3, 4])
-        assert (trees, counts) == ("", [0, 0])
-        assert constant == pytest.approx(np.log(y.mean() / (1 - y.mean())), abs=1e-12)
+        regrouped = regroup([grown.model_to_string()], [3, 4])
+        assert (regrouped.text, regrouped.counts) == ("", (0, 0, 0))
+        assert regrouped.constant == pytest.approx(np.log(y.mean() / (1 - y.mean())), abs=1e-12)
 
 
 class TestRows:
@@ -337,6 +487,37 @@ class TestReproducibility:
         X, _ = simulate(4)
         assert_same(other.explain(X, num_threads=2), model.explain(X, num_threads=1))
 
+    @settings(max_examples=25, deadline=None)
+    @given(seed=st.integers(0, 2**32 - 1))
+    def test_no_order_of_rows_changes_the_model(self, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        params = dataclasses.replace(PARAMS, num_trees=15, joint_trees=10)
+
+        def made(shuffle: bool) -> DimensionGBM:
+            sets = []
+            for seed_of_data in (1, 2, 3):
+                X, y = simulate(seed_of_data, n=400)
+                X = X.round()  # so that many rows are equal
+                # The same rows with other labels.
+                X, y = pd.concat([X, X[:50]], ignore_index=True), np.concatenate([y, 1 - y[:50]])
+                if shuffle:
+                    places = rng.permutation(len(X))
+                    X, y = X.iloc[places], y[places]
+                sets.append((X, y))
+            (X, y), (X_valid, y_valid), (X_later, y_later) = sets
+            fit = DimensionGBM.fit(
+                X,
+                y,
+                dimensions=DIMENSIONS,
+                monotone=MONOTONE,
+                params=params,
+                X_valid=X_valid,
+                y_valid=y_valid,
+            )
+            return fit.calibrated(X_later, y_later)
+
+        assert made(shuffle=True).content_hash == made(shuffle=False).content_hash
+
     def test_a_second_process_gives_the_same_bytes(self, calibrated: DimensionGBM) -> None:
         root = Path(__file__).parents[2]
         run = subprocess.run(
@@ -373,8 +554,9 @@ class TestReproducibility:
             (lambda text: "[]", "not a dimension model"),
             (lambda text: "{}", "not a dimension model"),
             (lambda text: text.replace('"slope":1.0', '"slope":NaN'), "not a dimension model"),
-            (lambda text: resealed(text, format=2), "format 2"),
+            (lambda text: resealed(text, format=1), "format 1"),
             (lambda text: resealed(text, params=None), "lacks a part"),
+            (lambda text: resealed(text, joint=None), "lacks a part"),
         ],
     )
     def test_a_text_that_is_not_as_written_is_refused(
@@ -534,11 +716,19 @@ class TestRefusals:
             DimensionGBM.fit(X, y, dimensions=DIMENSIONS, X_valid=X)
 
     @pytest.mark.parametrize(
-        "name", ["num_trees", "num_leaves", "early_stopping_rounds", "min_defaults"]
+        ("name", "value"),
+        [
+            ("num_trees", 0),
+            ("joint_trees", -1),
+            ("num_leaves", 1),
+            ("early_stopping_rounds", 0),
+            ("joint_standard_errors", -0.5),
+            ("min_defaults", 0),
+        ],
     )
-    def test_parameters_without_sense(self, name: str) -> None:
-        with pytest.raises(RisklineError, match=f"{name} must be . or more, not 0"):
-            dataclasses.replace(PARAMS, **{name: 0})
+    def test_parameters_without_sense(self, name: str, value: Any) -> None:
+        with pytest.raises(RisklineError, match=f"{name} must be . or more, not {value}"):
+            dataclasses.replace(PARAMS, **{name: value})
 
     def test_parameters_that_lightgbm_refuses(self) -> None:
         with pytest.raises(RisklineError, match=r"LightGBM refused to train: .*learning_rate"):
