@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import log_loss, roc_auc_score
 
+from models.explanation import Explanation
+
 BOOTSTRAP_ROUNDS = 1000
 BOOTSTRAP_SEED = 20240229
 
@@ -77,6 +79,59 @@ def bootstrap_auc(
     draws = [_auc(rng.choice(bad, len(bad)), rng.choice(good, len(good))) for _ in range(rounds)]
     lower, upper = np.percentile(draws, [2.5, 97.5])
     return Estimate(float(roc_auc_score(truth, ranks)), float(lower), float(upper))
+
+
+def bootstrap_auc_difference(
+    is_default: ArrayLike,
+    score: ArrayLike,
+    other: ArrayLike,
+    rounds: int = BOOTSTRAP_ROUNDS,
+    seed: int = BOOTSTRAP_SEED,
+) -> Estimate:
+    """How much more area under the ROC curve one score has than another on the same rows.
+
+    The interval is the percentile bootstrap's, of the difference: a round draws rows, with
+    replacement within each class, and asks both scores about them. Two scores that rank much
+    alike err alike, so this interval is narrower than those of the two areas.
+
+    Args:
+        is_default: 0 or 1, shape (n,); both must occur.
+        score: higher for the riskier, shape (n,).
+        other: as ``score``, shape (n,).
+        rounds: of the bootstrap.
+        seed: of its random numbers.
+    """
+    truth = np.asarray(is_default, dtype=bool)
+    one, two = np.asarray(score, dtype=np.float64), np.asarray(other, dtype=np.float64)
+    bad, good = np.flatnonzero(truth), np.flatnonzero(~truth)
+    rng = np.random.default_rng(seed)
+    draws = []
+    for _ in range(rounds):
+        drawn_bad, drawn_good = rng.choice(bad, len(bad)), rng.choice(good, len(good))
+        draws.append(_auc(one[drawn_bad], one[drawn_good]) - _auc(two[drawn_bad], two[drawn_good]))
+    lower, upper = np.percentile(draws, [2.5, 97.5])
+    difference = float(roc_auc_score(truth, one)) - float(roc_auc_score(truth, two))
+    return Estimate(difference, float(lower), float(upper))
+
+
+def joint_variance_share(explanation: Explanation) -> float:
+    """How much of the spread of the log-odds the joint effect accounts for.
+
+    cov(joint effect, log-odds) / var(log-odds), over the rows explained. The log-odds are the sum
+    of the parts, so the shares of the joint effect and of the contributions, each by this formula,
+    add up to 1 (Pratt 1987, "Dividing the indivisible"). A share below 0 means that the joint
+    effect takes back some of what the contributions say.
+
+    Args:
+        explanation: of rows that the model was not fitted to.
+
+    Returns:
+        The share, 0.0 where all log-odds are the same.
+    """
+    log_odds = explanation.log_odds
+    spread = log_odds - log_odds.mean()
+    variance = float(np.mean(spread**2))
+    return float(np.mean(spread * explanation.joint_effect)) / variance if variance else 0.0
 
 
 def _auc(bad: NDArray[np.float64], good: NDArray[np.float64]) -> float:

@@ -122,6 +122,7 @@ def _figures(trained: Trained) -> dict[str, float]:
         "held_out_log_loss": held_out.log_loss,
         "held_out_rows": held_out.rows,
         "held_out_defaults": held_out.defaults,
+        "joint_variance_share": trained.joint_variance_share,
     }
 
 

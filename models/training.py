@@ -7,7 +7,7 @@ from datetime import date
 import pandas as pd
 
 from models.dimension_gbm import DimensionGBM, TrainingParams
-from models.evaluation import Performance, performance
+from models.evaluation import Performance, joint_variance_share, performance
 from pipeline.errors import RisklineError
 
 
@@ -31,12 +31,18 @@ class Cohort:
 
 @dataclass(frozen=True)
 class Trained:
-    """A calibrated model, and how it does on the cohorts that it was not fitted to."""
+    """A calibrated model, and how it does on the cohorts that it was not fitted to.
+
+    ``constant_features`` are those with one value, or none, in all fitted cohorts: the model cannot
+    learn from them. That is no error, for a source may lack a whole table; but people are told.
+    """
 
     model: DimensionGBM
     fitted_cohorts: tuple[date, ...]
     held_out_cohorts: tuple[date, ...]
     held_out: Performance
+    joint_variance_share: float
+    constant_features: tuple[str, ...]
 
 
 def train(
@@ -57,14 +63,14 @@ def train(
         params: of the boosting.
 
     Raises:
-        RisklineError: there are too few cohorts, or too few defaults in them.
+        RisklineError: there are too few cohorts, or too few defaults in them; a cohort lacks a
+            feature, or holds one that is no number.
     """
     if len(cohorts) <= held_out_cohorts:
         raise RisklineError(
             f"training needs more than {held_out_cohorts} cohorts with a full horizon, there are "
             f"{len(cohorts)}; wait for more months, or shorten the horizon in the policy"
         )
-    # Row order changes the trees, so it is fixed: by day, then by customer.
     ordered = sorted(cohorts, key=lambda cohort: cohort.as_of)
     early, late = ordered[:-held_out_cohorts], ordered[-held_out_cohorts:]
     X, y = _stack(early, monotone)
@@ -78,15 +84,27 @@ def train(
         X_valid=X_late,
         y_valid=y_late,
     ).calibrated(X_late, y_late)
+    explained = model.explain(X_late, num_threads=params.num_threads)
     return Trained(
         model=model,
         fitted_cohorts=tuple(cohort.as_of for cohort in early),
         held_out_cohorts=tuple(cohort.as_of for cohort in late),
-        held_out=performance(y_late, model.explain(X_late).default_probability),
+        held_out=performance(y_late, explained.default_probability),
+        joint_variance_share=joint_variance_share(explained),
+        # Missing counts as a value: a feature that only some customers have says something.
+        constant_features=tuple(
+            name for name in model.feature_names if len(X[name].drop_duplicates()) == 1
+        ),
     )
 
 
 def _stack(cohorts: Sequence[Cohort], names: Mapping[str, int]) -> tuple[pd.DataFrame, pd.Series]:
+    # By customer, so that the sums of the held-out figures have one order too.
+    for cohort in cohorts:
+        if missing := [name for name in names if name not in cohort.features.columns]:
+            raise RisklineError(
+                f"the cohort of {cohort.as_of} lacks features: {', '.join(missing)}"
+            )
     features = pd.concat([cohort.features.sort_index()[list(names)] for cohort in cohorts])
     is_default = pd.concat([cohort.is_default.sort_index() for cohort in cohorts])
     return features.reset_index(drop=True), is_default.astype("int64").reset_index(drop=True)

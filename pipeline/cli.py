@@ -73,8 +73,15 @@ def train(as_of: AsOf) -> None:
     console.print(
         f"held out {', '.join(str(day) for day in trained.held_out_cohorts)}: "
         f"{trained.held_out.rows} customers, {trained.held_out.defaults} defaults, "
-        f"AUC {trained.held_out.auc}"
+        f"AUC {trained.held_out.auc}, joint effect {trained.joint_variance_share:.1%} of the "
+        "log-odds' variance"
     )
+    if trained.constant_features:
+        console.print(
+            f"{len(trained.constant_features)} features never varied, so nothing is learnt from "
+            f"them: {', '.join(trained.constant_features)}",
+            soft_wrap=True,
+        )
     verdict = "is the champion" if training.is_champion else "ranks worse; the champion stays"
     console.print(f"version {training.version} {verdict}")
 

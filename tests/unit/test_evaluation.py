@@ -1,13 +1,21 @@
 """How well a PD ranks: the interval around the area under the curve."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.metrics import log_loss, roc_auc_score
 
-from models.evaluation import _auc, bootstrap_auc, performance
+from models.evaluation import (
+    _auc,
+    bootstrap_auc,
+    bootstrap_auc_difference,
+    joint_variance_share,
+    performance,
+)
+from models.explanation import Explanation
 
 Floats = NDArray[np.float64]
 
@@ -68,6 +76,33 @@ def test_a_perfect_ranking_and_none_at_all() -> None:
     flat = bootstrap_auc(truth, np.full(5, 0.2), rounds=50)
     assert (flat.lower, flat.value, flat.upper) == (0.5, 0.5, 0.5)
     assert str(flat) == "0.5000 (95 % interval 0.5000 to 0.5000)"
+
+
+def test_the_difference_of_two_scores_is_paired() -> None:
+    truth, score = scored(4, 2000)
+    other = score + 0.1 * np.random.default_rng(9).normal(size=len(score))
+    difference = bootstrap_auc_difference(truth, score, other, rounds=200)
+    assert difference.value == roc_auc_score(truth, score) - roc_auc_score(truth, other)
+    assert difference.lower < difference.value < difference.upper
+    alone = bootstrap_auc(truth, score, rounds=200)
+    assert difference.upper - difference.lower < (alone.upper - alone.lower) / 4
+    same = bootstrap_auc_difference(truth, score, score, rounds=20)
+    assert (same.lower, same.value, same.upper) == (0, 0, 0)
+    back = bootstrap_auc_difference(truth, other, score, rounds=200)
+    assert (back.lower, back.upper) == pytest.approx((-difference.upper, -difference.lower))
+
+
+def explanation(joint: list[float], contribution: list[float]) -> Explanation:
+    return Explanation(-1.0, pd.DataFrame({"stability": contribution}), np.array(joint))
+
+
+def test_the_joint_effects_share_of_the_variance() -> None:
+    apart = explanation([1, -1, 1, -1], [3, 3, -3, -3])  # uncorrelated: 1 of 1 + 9
+    assert joint_variance_share(apart) == pytest.approx(0.1)
+    assert joint_variance_share(explanation([2, 4, 6, 8], [0, 0, 0, 0])) == pytest.approx(1.0)
+    assert joint_variance_share(explanation([0, 0, 0, 0], [2, 4, 6, 8])) == 0.0
+    assert joint_variance_share(explanation([-1, 1], [3, -3])) == pytest.approx(-0.5)
+    assert joint_variance_share(explanation([0, 0], [2, 2])) == 0.0  # nothing varies
 
 
 def test_performance_counts_what_came_true() -> None:

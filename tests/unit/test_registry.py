@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -81,6 +82,17 @@ def test_the_champion_is_the_model_that_was_registered(filled: Path, models: lis
     assert found.model.to_json() == models[1].model.to_json()
     assert found.held_out_auc == models[1].held_out.auc.value
     assert found.held_out_auc_lower == models[1].held_out.auc.lower
+
+
+def test_the_joint_effects_share_is_among_the_figures(filled: Path, models: list[Trained]) -> None:
+    with sqlite3.connect(filled / "models" / "registry.db") as database:
+        kept = database.execute(
+            "SELECT value FROM metrics WHERE key = 'joint_variance_share'"
+        ).fetchall()
+    database.close()
+    assert sorted(value for (value,) in kept) == sorted(
+        model.joint_variance_share for model in models
+    )
 
 
 def test_promoting_another_changes_the_champion_and_back(home: Path) -> None:

@@ -1,7 +1,7 @@
 """Training on cohorts: split by time, and the same model from the same customers."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -18,7 +18,7 @@ from pipeline.errors import RisklineError
 
 DIMENSIONS = {"credit_history": ("arrears", "inquiries"), "stability": ("tenure",)}
 MONOTONE = {"arrears": 1, "inquiries": 0, "tenure": -1}
-PARAMS = TrainingParams(num_trees=20, min_data_in_leaf=10, num_threads=1)
+PARAMS = TrainingParams(num_trees=20, joint_trees=20, min_data_in_leaf=10, num_threads=1)
 DAYS = [date(2023, month, 28) for month in range(1, 7)]
 
 
@@ -87,7 +87,8 @@ def test_held_out_customers_choose_how_many_trees_but_not_which() -> None:
             for each in COHORTS[-2:]
         ),
     ]
-    one, another = trained(num_trees=1).model, trained(other, num_trees=1).model
+    few = {"num_trees": 1, "joint_trees": 0}
+    one, another = trained(**few).model, trained(other, **few).model
     assert one.trees == another.trees
     assert one.raw_intercept == another.raw_intercept
     assert one.slope != another.slope
@@ -146,6 +147,82 @@ def test_too_few_defaults_are_one_line_wherever_they_are_too_few() -> None:
     few = [cohort(day, base=-6.0) for day in DAYS]
     assert re.match(r"the training rows hold \d+ defaults", refusal([*few[:-2], *COHORTS[-2:]]))
     assert re.match(r"the calibration rows hold \d+ defaults", refusal([*COHORTS[:-2], *few[-2:]]))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (
+            lambda cohort: replace(cohort, features=cohort.features.drop(columns="tenure")),
+            "the cohort of 2023-02-28 lacks features: tenure",
+        ),
+        (
+            lambda cohort: replace(cohort, features=cohort.features.assign(tenure="long")),
+            "the training rows hold features that are not numbers: tenure (object)",
+        ),
+        (
+            lambda cohort: replace(cohort, features=cohort.features.assign(tenure=np.inf)),
+            "the training rows hold infinite values: tenure",
+        ),
+    ],
+)
+def test_a_cohort_with_a_feature_amiss_is_one_line(
+    spoil: Callable[[Cohort], Cohort], says: str
+) -> None:
+    assert refusal([COHORTS[0], spoil(COHORTS[1]), *COHORTS[2:]]) == says
+
+
+@pytest.mark.parametrize("outcome", [0, 1])
+def test_one_class_only_is_one_line(outcome: int) -> None:
+    same = [replace(each, is_default=each.is_default * 0 + outcome) for each in COHORTS]
+    expected = f"labels are all {outcome}: both classes are needed to learn"
+    assert refusal([*same[:-2], *COHORTS[-2:]]) == f"the training {expected}"
+    # The number of trees is chosen on the held-out cohorts too.
+    assert refusal([*COHORTS[:-2], *same[-2:]]) == f"the validation {expected}"
+
+
+def test_features_that_never_vary_are_named_and_change_nothing() -> None:
+    """A source may lack a whole table, so its features are missing for everybody."""
+    rng = np.random.default_rng(3)
+    cohorts = [
+        replace(
+            each,
+            features=each.features.assign(
+                absent=np.nan,
+                same=7.0,
+                # One value, but not everybody has it: that may say something.
+                some=np.where(rng.random(len(each.features)) < 0.5, 1.0, np.nan),
+            ),
+        )
+        for each in COHORTS
+    ]
+    # Only what the model was fitted to counts: it cannot learn from a later cohort.
+    cohorts[-1].features["same"] = 8.0
+    extra = {"absent": 0, "same": 1, "some": 0}
+    result = train(
+        cohorts,
+        dimensions={**DIMENSIONS, "network": tuple(extra)},
+        monotone={**MONOTONE, **extra},
+        held_out_cohorts=2,
+        params=PARAMS,
+    )
+    assert result.constant_features == ("absent", "same")
+    assert ONCE.constant_features == ()
+    features = pd.concat([each.features for each in cohorts])
+    moved = features.assign(absent=1.0, same=-3.0)
+    before, after = (result.model.explain(each).log_odds for each in (features, moved))
+    assert np.array_equal(before, after)
+
+
+def test_the_joint_effects_share_is_that_of_the_held_out_cohorts() -> None:
+    result = trained(num_trees=5, joint_standard_errors=0.0)
+    held_out = pd.concat([each.features for each in COHORTS[-2:]])
+    explained = result.model.explain(held_out)
+    parts = explained.contributions.assign(joint=explained.joint_effect)
+    shares = [np.cov(parts[name], explained.log_odds)[0, 1] for name in parts]
+    assert sum(shares) == pytest.approx(np.var(explained.log_odds, ddof=1))
+    assert result.joint_variance_share == pytest.approx(shares[-1] / sum(shares))
+    assert result.joint_variance_share > 0.01
 
 
 def test_labels_of_other_customers_are_refused() -> None:
