@@ -77,13 +77,15 @@ class DimensionGBM:
 
     Attributes:
         dimensions: The dimensions in their fixed order, with their ranges of trees.
-        joint: The trees that split on features of several dimensions.
+        joint: The trees that split on features of several dimensions, with those that take from
+            them what single dimensions explain.
         monotone: (feature, direction) for each feature whose direction of risk is known.
         fill: (feature, training median) for each feature that no training row lacked.
         params: How the trees were grown.
         raw_intercept: Log-odds, before calibration, of the average training customer.
         slope: Calibration's factor on log-odds, greater than 0.
         offset: Calibration's addend, log-odds.
+        grown: How many trees of the first and of the joint stage were kept.
         trees: The regrouped trees in LightGBM's model text; empty when there is none.
     """
 
@@ -93,6 +95,7 @@ class DimensionGBM:
     fill: tuple[tuple[str, float], ...]
     params: TrainingParams
     raw_intercept: float
+    grown: tuple[int, int]
     trees: str = field(repr=False)
     slope: float = 1.0
     offset: float = 0.0
@@ -117,8 +120,9 @@ class DimensionGBM:
         The intercept is the log-odds of the training rows' default rate, plus trees that found no
         split, plus the mean over the training rows of every dimension's trees and of the joint
         ones; a contribution, and the joint effect, is what its trees say less that mean. Trees
-        that split within one dimension are its own, of whichever stage they are. With validation
-        rows the joint effect is 0 where combining dimensions predicts them no better.
+        that split within one dimension are its own, of whichever stage they are, and so is what
+        one dimension explains of the others (`models.growing.grow`). With validation rows the joint
+        effect is 0 where combining dimensions predicts them no better.
 
         Trees are grown on all rows with equal weight, so these means are the expectations of
         path-dependent TreeSHAP (Lundberg et al. 2018, "Consistent Individualized Feature
@@ -175,28 +179,30 @@ class DimensionGBM:
             raise RisklineError("early stopping needs both X_valid and y_valid, or neither")
 
         base = logit(float(labels.mean()))
-        stages = grow(Rows(matrix, labels), valid, base, dimensions, directions, params)
-        grown = regroup(stages, [len(group) for group in dimensions.values()])
-        booster = lgb.Booster(model_str=grown.text) if grown.text else None
+        grown = grow(Rows(matrix, labels), valid, base, dimensions, directions, params)
+        sizes = [len(group) for group in dimensions.values()]
+        trees = regroup(grown.stages, sizes, grown.moved)
+        booster = lgb.Booster(model_str=trees.text) if trees.text else None
 
-        starts = np.cumsum([0, *grown.counts[:-1]]).tolist()
+        starts = np.cumsum([0, *trees.counts[:-1]]).tolist()
         # fsum is exact, so the centres do not depend on how a machine adds numbers up.
         centres = [
             math.fsum(_raw(booster, start, count, matrix, params.num_threads)) / len(labels)
-            for start, count in zip(starts, grown.counts, strict=True)
+            for start, count in zip(starts, trees.counts, strict=True)
         ]
-        *separate, joint = zip(starts, grown.counts, centres, strict=True)
+        *separate, joint = zip(starts, trees.counts, centres, strict=True)
         return cls(
             dimensions=tuple(
-                DimensionTrees(*trees, name, tuple(features))
-                for trees, (name, features) in zip(separate, dimensions.items(), strict=True)
+                DimensionTrees(*place, name, tuple(features))
+                for place, (name, features) in zip(separate, dimensions.items(), strict=True)
             ),
             joint=TreeRange(*joint),
             monotone=tuple((name, directions[name]) for name in names if directions.get(name)),
             fill=tuple(fill.items()),
             params=params,
-            raw_intercept=math.fsum([base, grown.constant, *centres]),
-            trees=grown.text,
+            raw_intercept=math.fsum([base, trees.constant, *centres]),
+            grown=grown.counts,
+            trees=trees.text,
         )
 
     def calibrated(self, X: pd.DataFrame, y: ArrayLike) -> DimensionGBM:
@@ -299,6 +305,7 @@ class DimensionGBM:
                 fill=tuple((name, value) for name, value in content["fill"]),
                 params=TrainingParams(**content["params"]),
                 raw_intercept=content["raw_intercept"],
+                grown=tuple(content["grown"]),
                 trees=content["trees"],
                 slope=content["slope"],
                 offset=content["offset"],

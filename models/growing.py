@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import lightgbm as lgb
 import numpy as np
 
-from models.tree_text import leaf_values
+from models.tree_text import leaf_values, regroup
 from pipeline.errors import RisklineError
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ _FIXED: dict[str, object] = {
     "verbosity": -1,
 }
 _ROWS_AT_ONCE = 10_000
+# What is moved from the joint effect is fitted to a known function, so there is nothing to stop on.
+_MOVED_TREES = 100
+_MOVING: dict[str, object] = {"objective": "regression", "metric": "l2", "learning_rate": 0.1}
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,11 @@ class TrainingParams:
         max_bin: Histogram bins of a feature at most.
         early_stopping_rounds: Trees without a better log-loss on the validation rows before
             training stops. Without validation rows all trees are grown.
+        separate_share: Our own: the share of the first stage's trees from which the joint stage
+            sets out, above 0 and at most 1.
         joint_standard_errors: Our own: the joint stage keeps the fewest trees whose log-loss on
-            the validation rows is within so many standard errors of the best.
+            the validation rows is within so many standard errors of the best; none, if that of
+            the whole first stage is.
         min_defaults: Our own: training and calibration rows with fewer defaults are refused.
         seed: Seed of LightGBM's random numbers.
         num_threads: Threads for training, 0 for all cores. It changes the time, never the model,
@@ -65,6 +72,7 @@ class TrainingParams:
     feature_fraction: float = 1.0
     max_bin: int = 255
     early_stopping_rounds: int = 50
+    separate_share: float = 0.25
     joint_standard_errors: float = 1.0
     min_defaults: int = 20
     seed: int = 20240229
@@ -82,6 +90,10 @@ class TrainingParams:
         ):
             if getattr(self, name) < least:
                 raise RisklineError(f"{name} must be {least} or more, not {getattr(self, name)}")
+        if not 0 < self.separate_share <= 1:
+            raise RisklineError(
+                f"separate_share must be above 0 and at most 1, not {self.separate_share}"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +109,21 @@ class Rows:
     labels: NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Grown:
+    """Trees in LightGBM's model text.
+
+    Attributes:
+        stages: The text of each stage that keeps a tree, in their order.
+        counts: How many trees of the first and of the joint stage are kept.
+        moved: Trees that are to be added to their dimension, and taken from the joint effect.
+    """
+
+    stages: list[str]
+    counts: tuple[int, int]
+    moved: str = ""
+
+
 def grow(
     rows: Rows,
     valid: Rows | None,
@@ -104,12 +131,22 @@ def grow(
     dimensions: Mapping[str, Sequence[str]],
     monotone: Mapping[str, int],
     params: TrainingParams,
-) -> list[str]:
+) -> Grown:
     """Grow trees within one dimension each, then the joint stage, which may combine dimensions.
 
     The joint stage sets out from what the first stage says of each row, under the same directions
-    of risk: a sum of trees that rise with a feature rises with it too. It is left out where fewer
-    than two dimensions have features, for then there is nothing to combine.
+    of risk: a sum of trees that rise with a feature rises with it too. A joint tree can therefore
+    take nothing back of what the first stage says, where two features are bad but together not
+    twice as bad; so it sets out from a share of the first stage's trees, and says the rest itself.
+    Where that predicts no better than the whole first stage, the first stage stays alone. So it
+    does where fewer than two dimensions have features, for then there is nothing to combine.
+
+    A tree over several dimensions also says what one of them explains by itself. That is moved: a
+    sum of trees within one dimension each is fitted to what all such trees say of the training
+    rows, to be added to the dimensions and taken from the joint effect. So the log-odds stay as
+    they are, and the joint effect keeps what only combinations explain (the purification of
+    Lengerich et al. 2020, "Purifying Interaction Effects with the Functional ANOVA", fitted by
+    boosting on the rows' own distribution).
 
     Args:
         rows: Training rows, the features in the dimensions' order.
@@ -120,7 +157,7 @@ def grow(
         params: How to grow the trees.
 
     Returns:
-        LightGBM's model text of each stage that keeps a tree, in their order.
+        The trees.
 
     Raises:
         RisklineError: LightGBM refuses the parameters.
@@ -144,29 +181,54 @@ def grow(
     separate = _boost(
         {**settings, "interaction_constraints": together}, train, watched, params.num_trees, params
     )
-    # best_iteration is 0 without early stopping, which LightGBM reads as "all trees".
-    stages = [separate.model_to_string(num_iteration=separate.best_iteration)]
+    all_separate = separate.best_iteration or separate.num_trees()
+    alone = Grown([separate.model_to_string(num_iteration=all_separate)], (all_separate, 0))
     if params.joint_trees == 0 or len(together) < 2:
-        return stages
+        return alone
 
-    def reached(each: Rows) -> NDArray[np.float64]:
-        raw = separate.predict(each.matrix, raw_score=True, num_threads=params.num_threads)
+    def reached(each: Rows, trees: int) -> NDArray[np.float64]:
+        raw = separate.predict(
+            each.matrix, raw_score=True, num_iteration=trees, num_threads=params.num_threads
+        )
         return base + np.asarray(raw, dtype=np.float64)
 
     # The same bins once more: they cost more memory than all else.
-    train.set_init_score(reached(rows))
+    first = math.ceil(params.separate_share * all_separate)
+    train.set_init_score(reached(rows, first))
     if valid is not None and watched is not None:
-        start = reached(valid)
+        start = reached(valid, first)
         watched.set_init_score(start)
     joint = _boost(settings, train, watched, params.joint_trees, params)
-    kept = joint.num_trees() if valid is None else fewest_trees(joint, valid, start, params)
-    if kept:
-        stages.append(joint.model_to_string(num_iteration=kept))
-    return stages
+    kept = joint.num_trees()
+    if valid is not None:
+        kept = fewest_trees(joint, valid, start, reached(valid, all_separate), params)
+    if kept == 0:
+        return alone
+    stages = [
+        separate.model_to_string(num_iteration=first),
+        joint.model_to_string(num_iteration=kept),
+    ]
+    effect = _joint_effect(stages, [len(group) for group in dimensions.values()], rows, params)
+    if not effect.any():
+        return Grown(stages, (first, kept))
+    train.set_init_score(np.zeros(len(effect)))
+    train.set_label(effect - effect.mean())
+    moved = _boost(
+        {**settings, **_MOVING, "interaction_constraints": together},
+        train,
+        None,
+        _MOVED_TREES,
+        params,
+    )
+    return Grown(stages, (first, kept), moved.model_to_string())
 
 
 def fewest_trees(
-    booster: lgb.Booster, valid: Rows, start: NDArray[np.float64], params: TrainingParams
+    booster: lgb.Booster,
+    valid: Rows,
+    start: NDArray[np.float64],
+    without: NDArray[np.float64],
+    params: TrainingParams,
 ) -> int:
     """The fewest trees that predict the validation rows about as well as the best number does.
 
@@ -179,6 +241,7 @@ def fewest_trees(
         booster: Trees, with the iteration at which early stopping found them best.
         valid: The validation rows.
         start: (n,) log-odds from which the trees set out on these rows.
+        without: (n,) log-odds of the model that none of the trees belongs to.
         params: Of the training.
 
     Returns:
@@ -199,8 +262,9 @@ def fewest_trees(
             )
         ).reshape(-1, best)
         steps = [tree[leaf] for tree, leaf in zip(values, leaves.T, strict=True)]
-        # (trees kept + 1, rows): the log-odds with no tree, with one, and so on.
+        # (trees + 1, rows): the log-odds without them, with the first one, with two, and so on.
         log_odds = np.cumsum(np.vstack([start[part], *steps]), axis=0)
+        log_odds[0] = without[part]
         losses = np.logaddexp(0.0, wrong_way[part] * log_odds)
         excess = losses - losses[-1]
         total += excess.sum(axis=1)
@@ -208,6 +272,24 @@ def fewest_trees(
     mean = total / len(start)
     error = np.sqrt(np.maximum(squares / len(start) - mean**2, 0.0) / len(start))
     return int(np.argmax(mean <= params.joint_standard_errors * error))
+
+
+def _joint_effect(
+    stages: Sequence[str], group_sizes: Sequence[int], rows: Rows, params: TrainingParams
+) -> NDArray[np.float64]:
+    """What the trees over several dimensions say of the rows, (n,) log-odds."""
+    grown = regroup(stages, group_sizes)
+    *separate, joint = grown.counts
+    if joint == 0:
+        return np.zeros(len(rows.labels))
+    raw = lgb.Booster(model_str=grown.text).predict(
+        rows.matrix,
+        raw_score=True,
+        start_iteration=sum(separate),
+        num_iteration=joint,
+        num_threads=params.num_threads,
+    )
+    return np.asarray(raw, dtype=np.float64)
 
 
 def _settings(params: TrainingParams, directions: list[int], rows: int) -> dict[str, object]:

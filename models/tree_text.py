@@ -29,7 +29,7 @@ class Regrouped:
     constant: float
 
 
-def regroup(texts: Sequence[str], group_sizes: Sequence[int]) -> Regrouped:
+def regroup(texts: Sequence[str], group_sizes: Sequence[int], moved: str = "") -> Regrouped:
     """Order trees by dimension, those over several dimensions last; else as they were grown.
 
     A text is a header, blocks that start with `Tree=<number>`, and sections that only inform.
@@ -41,21 +41,30 @@ def regroup(texts: Sequence[str], group_sizes: Sequence[int]) -> Regrouped:
         texts: LightGBM's model texts (v4), one tree per iteration, grown from the same features
             one after the other; at least one.
         group_sizes: The number of features of each dimension; features are numbered across them.
+        moved: Another such text, of trees within one dimension each: they are put to the
+            dimensions, and, negated, to the trees over several dimensions.
 
     Returns:
         The trees of all texts.
     """
     dimension_of = np.repeat(np.arange(len(group_sizes)), group_sizes)
-    over_several = len(group_sizes)
-    groups: list[list[str]] = [[] for _ in range(over_several + 1)]
+
+    def dimensions(block: str) -> set[int]:
+        return {int(dimension_of[int(each)]) for each in _values(block)["split_feature"].split()}
+
+    groups: list[list[str]] = [[] for _ in (*group_sizes, "over several")]
     constant = 0.0
     for block in (block for text in texts for block in _blocks(text)):
-        values = _values(block)
-        used = {int(dimension_of[int(number)]) for number in values["split_feature"].split()}
+        used = dimensions(block)
         if used:
-            groups[used.pop() if len(used) == 1 else over_several].append(block)
+            groups[used.pop() if len(used) == 1 else -1].append(block)
         else:
-            constant += float(values["leaf_value"])
+            constant += float(_values(block)["leaf_value"])
+    for block in _blocks(moved):
+        # A tree without a split would be added and taken away: it is left out.
+        for dimension in dimensions(block):
+            groups[dimension].append(block)
+            groups[-1].append(_negated(block))
     counts = tuple(len(group) for group in groups)
     if not any(counts):
         return Regrouped("", counts, constant)
@@ -85,6 +94,19 @@ def _blocks(text: str) -> list[str]:
 
 def _parts(text: str) -> list[str]:
     return re.split(r"^Tree=\d+\n", text.partition("end of trees")[0], flags=re.M)
+
+
+def _negated(block: str) -> str:
+    """The same tree with the opposite to say; exact, for only signs change."""
+
+    def opposite(line: re.Match[str]) -> str:
+        numbers = (
+            number.removeprefix("-") if number.startswith("-") else f"-{number}"
+            for number in line[2].split()
+        )
+        return line[1] + " ".join(numbers)
+
+    return re.sub(r"^((?:leaf|internal)_value=)(.*)$", opposite, block, flags=re.M)
 
 
 def _values(block: str) -> dict[str, str]:
