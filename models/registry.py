@@ -3,6 +3,7 @@
 import fcntl
 import logging
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
+from models import pyfunc
 from models.dimension_gbm import DimensionGBM
+from models.pyfunc import MODEL_FILE
 from models.training import Trained
 from pipeline.errors import RisklineError
 
@@ -18,8 +21,9 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 MODEL_NAME = "riskline_pd"
-CHAMPION = "champion"
-MODEL_FILE = "model.json"
+CHAMPION, CHALLENGER = "champion", "challenger"
+PREVIOUS = "previous_champion"
+FOLDER = "model"
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Registered:
 
 
 def register(home: Path, trained: Trained, notes: Mapping[str, str]) -> str:
-    """Keep a trained model as a new version; its alias is another matter.
+    """Keep a trained model as a new version: the challenger, until it is promoted.
 
     Args:
         home: RISK_HOME.
@@ -56,20 +60,53 @@ def register(home: Path, trained: Trained, notes: Mapping[str, str]) -> str:
             client.log_param(run_id, name, value)
         for name, figure in _figures(trained).items():
             client.log_metric(run_id, name, figure)
-        client.log_text(run_id, trained.model.to_json(), MODEL_FILE)
+        with tempfile.TemporaryDirectory() as folder:
+            pyfunc.write(trained.model, Path(folder))
+            client.log_artifacts(run_id, folder, FOLDER)
         client.set_terminated(run_id)
         if not client.search_registered_models(f"name = '{MODEL_NAME}'"):
             client.create_registered_model(MODEL_NAME)
         version = client.create_model_version(
-            MODEL_NAME, source=f"{run.info.artifact_uri}/{MODEL_FILE}", run_id=run_id
+            MODEL_NAME, source=f"{run.info.artifact_uri}/{FOLDER}", run_id=run_id
         )
+        client.set_registered_model_alias(MODEL_NAME, CHALLENGER, version.version)
         return str(version.version)
 
 
 def promote(home: Path, version: str) -> None:
-    """Make a version the champion: the one that scores."""
+    """Make a version the champion: the one that scores. Its predecessor is remembered.
+
+    Raises:
+        RisklineError: there is no such version, or it is not what was registered.
+    """
+    registered(home, version)
     with _client(home) as client:
+        aliases = _aliases(client)
+        if aliases.get(CHAMPION) not in {None, version}:
+            client.set_registered_model_alias(MODEL_NAME, PREVIOUS, aliases[CHAMPION])
+        # The champion last: whoever reads meanwhile has one or the other.
         client.set_registered_model_alias(MODEL_NAME, CHAMPION, version)
+        if aliases.get(CHALLENGER) == version:
+            client.delete_registered_model_alias(MODEL_NAME, CHALLENGER)
+
+
+def roll_back(home: Path) -> str:
+    """Make the champion's predecessor the champion again; once more, and it is undone.
+
+    Returns:
+        The version that scores now.
+
+    Raises:
+        RisklineError: there is none, or it is not what was registered.
+    """
+    version = None
+    if _database(home).exists():
+        with _client(home) as client:
+            version = _aliases(client).get(PREVIOUS)
+    if version is None:
+        raise RisklineError("there is no earlier champion to go back to")
+    promote(home, version)
+    return version
 
 
 def champion(home: Path) -> Registered | None:
@@ -81,36 +118,53 @@ def champion(home: Path) -> Registered | None:
     if not _database(home).exists():
         return None
     with _client(home) as client:
-        models = client.search_registered_models(f"name = '{MODEL_NAME}'")
-        version = models[0].aliases.get(CHAMPION) if models else None
-        if version is None:
-            return None
-        found = client.get_model_version(MODEL_NAME, version)
+        version = _aliases(client).get(CHAMPION)
+    return None if version is None else registered(home, version)
+
+
+def registered(home: Path, version: str) -> Registered:
+    """A version of the registry.
+
+    Raises:
+        RisklineError: there is none, or its file is gone or is not what was registered.
+    """
+    from mlflow.exceptions import MlflowException
+
+    with _client(home) as client:
+        try:
+            found = client.get_model_version(MODEL_NAME, version)
+        except MlflowException as error:
+            raise RisklineError(f"the registry has no model of version {version!r}") from error
         run = client.get_run(str(found.run_id))
-        file = Path(unquote(urlparse(str(found.source)).path))
+        who = "the champion" if _aliases(client).get(CHAMPION) == version else "the model"
+    file = Path(unquote(urlparse(str(found.source)).path)) / MODEL_FILE
     try:
         model = DimensionGBM.from_json(file.read_bytes().decode(errors="replace"))
     except RisklineError as error:
         raise RisklineError(
-            f"the champion, version {found.version}, is damaged: {error}; restore {file} or run "
-            "riskline train"
+            f"{who}, version {version}, is damaged: {error}; restore {file} or run riskline train"
         ) from error
     except OSError as error:
         raise RisklineError(
-            f"the champion, version {found.version}, has lost its file {file}; restore it or run "
-            "riskline train"
+            f"{who}, version {version}, has lost its file {file}; restore it or run riskline train"
         ) from error
     if model.content_hash != run.data.params["content_hash"]:
         raise RisklineError(
-            f"the champion, version {found.version}, is not the model that was registered; "
-            f"restore {file} or run riskline train"
+            f"{who}, version {version}, is not the model that was registered; restore {file} or "
+            "run riskline train"
         )
     return Registered(
-        version=str(found.version),
+        version=version,
         model=model,
         held_out_auc=run.data.metrics["held_out_auc"],
         held_out_auc_lower=run.data.metrics["held_out_auc_lower"],
     )
+
+
+def _aliases(client: "MlflowClient") -> Mapping[str, str]:
+    """The version that each alias names."""
+    models = client.search_registered_models(f"name = '{MODEL_NAME}'")
+    return {name: str(v) for name, v in models[0].aliases.items()} if models else {}
 
 
 def _figures(trained: Trained) -> dict[str, float]:

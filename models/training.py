@@ -45,6 +45,15 @@ class Trained:
     constant_features: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Stack:
+    """The customers of several cohorts one below the other, each cohort's in their order."""
+
+    cohorts: tuple[date, ...]
+    features: pd.DataFrame
+    is_default: pd.Series
+
+
 def train(
     cohorts: Sequence[Cohort],
     *,
@@ -66,39 +75,56 @@ def train(
         RisklineError: there are too few cohorts, or too few defaults in them; a cohort lacks a
             feature, or holds one that is no number.
     """
+    early, late = latest_held_out(cohorts, held_out_cohorts, list(monotone))
+    model = DimensionGBM.fit(
+        early.features,
+        early.is_default,
+        dimensions=dimensions,
+        monotone=monotone,
+        params=params,
+        X_valid=late.features,
+        y_valid=late.is_default,
+    ).calibrated(late.features, late.is_default)
+    explained = model.explain(late.features, num_threads=params.num_threads)
+    return Trained(
+        model=model,
+        fitted_cohorts=early.cohorts,
+        held_out_cohorts=late.cohorts,
+        held_out=performance(late.is_default, explained.default_probability),
+        joint_variance_share=joint_variance_share(explained),
+        # Missing counts as a value: a feature that only some customers have says something.
+        constant_features=tuple(
+            name for name in model.feature_names if len(early.features[name].drop_duplicates()) == 1
+        ),
+    )
+
+
+def latest_held_out(
+    cohorts: Sequence[Cohort], held_out_cohorts: int, names: Sequence[str]
+) -> tuple[Stack, Stack]:
+    """The earlier cohorts, and the latest ones, which are held out of fitting.
+
+    Args:
+        cohorts: in any order.
+        held_out_cohorts: how many of the latest.
+        names: of the features to keep.
+
+    Raises:
+        RisklineError: there are no others, or a cohort lacks a feature.
+    """
     if len(cohorts) <= held_out_cohorts:
         raise RisklineError(
             f"training needs more than {held_out_cohorts} cohorts with a full horizon, there are "
             f"{len(cohorts)}; wait for more months, or shorten the horizon in the policy"
         )
     ordered = sorted(cohorts, key=lambda cohort: cohort.as_of)
-    early, late = ordered[:-held_out_cohorts], ordered[-held_out_cohorts:]
-    X, y = _stack(early, monotone)
-    X_late, y_late = _stack(late, monotone)
-    model = DimensionGBM.fit(
-        X,
-        y,
-        dimensions=dimensions,
-        monotone=monotone,
-        params=params,
-        X_valid=X_late,
-        y_valid=y_late,
-    ).calibrated(X_late, y_late)
-    explained = model.explain(X_late, num_threads=params.num_threads)
-    return Trained(
-        model=model,
-        fitted_cohorts=tuple(cohort.as_of for cohort in early),
-        held_out_cohorts=tuple(cohort.as_of for cohort in late),
-        held_out=performance(y_late, explained.default_probability),
-        joint_variance_share=joint_variance_share(explained),
-        # Missing counts as a value: a feature that only some customers have says something.
-        constant_features=tuple(
-            name for name in model.feature_names if len(X[name].drop_duplicates()) == 1
-        ),
+    return (
+        _stack(ordered[:-held_out_cohorts], names),
+        _stack(ordered[-held_out_cohorts:], names),
     )
 
 
-def _stack(cohorts: Sequence[Cohort], names: Mapping[str, int]) -> tuple[pd.DataFrame, pd.Series]:
+def _stack(cohorts: Sequence[Cohort], names: Sequence[str]) -> Stack:
     # By customer, so that the sums of the held-out figures have one order too.
     for cohort in cohorts:
         if missing := [name for name in names if name not in cohort.features.columns]:
@@ -107,4 +133,8 @@ def _stack(cohorts: Sequence[Cohort], names: Mapping[str, int]) -> tuple[pd.Data
             )
     features = pd.concat([cohort.features.sort_index()[list(names)] for cohort in cohorts])
     is_default = pd.concat([cohort.is_default.sort_index() for cohort in cohorts])
-    return features.reset_index(drop=True), is_default.astype("int64").reset_index(drop=True)
+    return Stack(
+        tuple(cohort.as_of for cohort in cohorts),
+        features.reset_index(drop=True),
+        is_default.astype("int64").reset_index(drop=True),
+    )

@@ -87,6 +87,57 @@ def train(as_of: AsOf) -> None:
 
 
 @app.command()
+def evidence(
+    as_of: AsOf,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Measure whether many dimensions beat one: on a month end of which no model saw an outcome."""
+    import json
+    from dataclasses import asdict
+
+    settings = load_settings()
+    day = _business_date(as_of, settings)
+    from pipeline import retraining
+
+    found = retraining.evidence(settings, day)
+    if as_json:
+        typer.echo(json.dumps(asdict(found), default=str, indent=2))
+        return
+    console = _console()
+    console.print(
+        f"{found.customers:,} customers of {found.as_of}, of whom {found.defaults:,} defaulted. "
+        f"All models learnt from the {len(found.fitted_cohorts)} cohorts of "
+        f"{found.fitted_cohorts[0]} to {found.fitted_cohorts[-1]}. In brackets: 95 % intervals.",
+        soft_wrap=True,
+    )
+    names = list(next(iter(found.figures.values())))
+    for title, chosen in {
+        "how it ranks and fits": [n for n in names if not n.startswith("bad_")],
+        "bad debts among the best, by count": [n for n in names if n.startswith("bad_rate_")],
+        "bad debts among the best, by amount": [n for n in names if n.startswith("bad_amount_")],
+    }.items():
+        for what, figures in {"": found.figures, ", less all": found.against_all}.items():
+            rows = [
+                (model, *(f"{f[n].value:.4f} ({f[n].lower:.4f}, {f[n].upper:.4f})" for n in chosen))
+                for model, f in figures.items()
+            ]
+            _print_table([title + what, *chosen], rows)
+    if found.uncalibrated:
+        models = ", ".join(found.uncalibrated)
+        console.print(f"not calibrated, for they rank the wrong way round: {models}")
+
+
+@app.command()
+def rollback() -> None:
+    """Make the champion's predecessor the champion again; once more, and it is undone."""
+    settings = load_settings()
+    from models import registry
+
+    version = registry.roll_back(settings.home)
+    _console().print(f"version {version} is the champion again, and scores from the next night on")
+
+
+@app.command()
 def simulate(
     customers: Annotated[int, typer.Option(min=100, max=10_000_000)] = 2_000,
     months: Annotated[int, typer.Option(min=20, max=240)] = 30,

@@ -80,6 +80,7 @@ def _show(url: str, console: Console) -> None:
     )
     table = Table("#", "customer", "severity", "why", "what to do", title="Most urgent warnings")
     for rank, customer, severity, reasons, playbook in warnings:
-        sentences = reasons if isinstance(reasons, list) else json.loads(str(reasons))
-        table.add_row(str(rank), str(customer), str(severity), "; ".join(sentences), str(playbook))
+        said = reasons if isinstance(reasons, list) else json.loads(str(reasons))
+        why = "; ".join(reason["en"] for reason in said)
+        table.add_row(str(rank), str(customer), str(severity), why, str(playbook))
     console.print(table)

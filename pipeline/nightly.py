@@ -6,7 +6,7 @@ after any stage and go on, or start again, with the same result.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from models import registry
+from models.reason_codes import reason_codes
 from pipeline.contracts.check import gate_table, in_order_of_reference
 from pipeline.contracts.contract import Contract, Severity
 from pipeline.contracts.data_docs import write_data_docs
@@ -24,7 +25,7 @@ from pipeline.contracts.judged import TableCounts, quarantine_table
 from pipeline.contracts.schema import conform
 from pipeline.decisions.policy import load_policy
 from pipeline.decisions.tiers import asset_class_of, expected_loss_of, score_of, tier_of
-from pipeline.decisions.warnings import warning_list
+from pipeline.decisions.warnings import Reason, warning_list
 from pipeline.errors import RisklineError
 from pipeline.features.build import CUSTOMER_ID, SEGMENT
 from pipeline.features.cohorts import (
@@ -229,13 +230,12 @@ def decide(settings: Settings, as_of: date) -> dict[str, int]:
     has_stayed = night["tier"] == night["previous_tier"]
     night["tier_since"] = night["tier_since"].where(has_stayed, as_of)
     night["as_of_date"] = as_of
-    contributions = night.filter(like="contribution_")
     warnings = warning_list(
         night.drop(columns="as_of_date"),
-        contributions.rename(columns=lambda name: name.removeprefix("contribution_")),
         before.warnings,
         as_of,
         policy,
+        lambda customers: _reasons(rooms, as_of, str(scored["model_version"].iloc[0]), customers),
     )
     identity = identity_of(rooms, as_of, policy, before.run_id)
     run_id = f"{as_of.isoformat()}_{digest_of(identity)[:12]}"
@@ -343,6 +343,25 @@ def run(
         stage(settings, as_of)
     on_stage("publish")
     return publish(settings, as_of, trigger=trigger, started_at=started_at)
+
+
+def _reasons(
+    rooms: Rooms, as_of: date, version: str, customers: Sequence[str]
+) -> Mapping[str, Sequence[Reason]]:
+    """What raises the risk of some customers most, by the model that scored them."""
+    if not customers:
+        return {}
+    model = registry.registered(rooms.settings.home, version).model
+    rows = _features(rooms, as_of).loc[list(customers)]
+    adds = model.feature_contributions(rows, num_threads=rooms.settings.threads)
+    codes = reason_codes(adds, {name: feature.topic for name, feature in DECLARED.items()})
+    return {
+        customer: [
+            Reason(code, DECLARED[code].reason.english, DECLARED[code].reason.chinese)
+            for code in found
+        ]
+        for customer, found in zip(customers, codes, strict=True)
+    }
 
 
 def _features(rooms: Rooms, as_of: date) -> pd.DataFrame:

@@ -6,10 +6,13 @@ from itertools import takewhile
 
 from models import registry
 from models.dimension_gbm import TrainingParams
+from models.evidence import Evidence
+from models.evidence import evidence as measure
 from models.training import Cohort, Trained
 from models.training import train as train_model
 from pipeline.as_of import known_at_close
 from pipeline.decisions.policy import Policy, load_policy
+from pipeline.errors import RisklineError
 from pipeline.features.build import CUSTOMER_ID, Frames
 from pipeline.features.cohorts import month_ends_until, read_or_build
 from pipeline.features.frames.instalments import instalments
@@ -44,7 +47,7 @@ def train(settings: Settings, as_of: date) -> Training:
     check(settings, as_of)
     policy = load_policy(settings.policy, as_of)
     trained = train_model(
-        cohorts(settings, as_of, policy),
+        cohorts(settings, as_of, policy, most=policy.training_cohorts),
         dimensions=names_by_dimension(),
         monotone=monotone_by_name(),
         held_out_cohorts=policy.held_out_cohorts,
@@ -62,8 +65,40 @@ def train(settings: Settings, as_of: date) -> Training:
     return Training(trained, version, is_champion)
 
 
-def cohorts(settings: Settings, as_of: date, policy: Policy) -> list[Cohort]:
+def evidence(settings: Settings, as_of: date) -> Evidence:
+    """Pull and check what is known on a date; measure models that see more or fewer dimensions.
+
+    They are measured on the latest month end whose horizon is over by the as-of date, and learn
+    from what could have been learnt on that month end: as a lender would have stood there.
+
+    Raises:
+        RisklineError: the source or a contract fails, or the bank's past does not reach far enough.
+    """
+    pull(settings, as_of)
+    check(settings, as_of)
+    policy = load_policy(settings.policy, as_of)
+    latest = cohorts(settings, as_of, policy, most=1)
+    if not latest:
+        raise RisklineError(
+            f"no month end has a full horizon by {as_of}; wait for more months, or shorten the "
+            "horizon in the policy"
+        )
+    (later,) = latest
+    return measure(
+        cohorts(settings, later.as_of, policy, most=policy.training_cohorts),
+        later,
+        later.features["exposure"],
+        dimensions=names_by_dimension(),
+        monotone=monotone_by_name(),
+        held_out_cohorts=policy.held_out_cohorts,
+        params=TrainingParams(num_threads=settings.threads),
+    )
+
+
+def cohorts(settings: Settings, as_of: date, policy: Policy, *, most: int) -> list[Cohort]:
     """The latest month ends whose horizon was over by the as-of date, with what came true.
+
+    A source is pulled and checked up to the as-of date before. There are so many at most.
 
     A cohort's features see only what was known at its own close; what became of its customers is
     as known on the as-of date.
@@ -77,7 +112,7 @@ def cohorts(settings: Settings, as_of: date, policy: Policy) -> list[Cohort]:
     frames_now = Frames(known_now, engine_now, often=[instalments])
     found: list[Cohort] = []
     for day in takewhile(lambda day: day >= first_known, matured):
-        if len(found) == policy.training_cohorts:
+        if len(found) == most:
             break
         # An engine of its own: what it keeps of the tables as of one day goes with it.
         engine = Rooms(settings).feature_engine

@@ -69,10 +69,11 @@ def warning_list(
         fired["playbook"] = rule.playbook
         fired["owner_role"] = rule.owner_role
         fired["due_by"] = as_of + timedelta(days=rule.due_days)
-        fired["sentence"] = [
+        said = [
             Reason(name, *measure.sentences(value, row))
             for value, (_, row) in zip(measure.amount[fires], fired.iterrows(), strict=True)
         ]
+        fired["said"] = pd.Series(said, index=fired.index, dtype="object")
         found.append(fired.reset_index())
     warnings = pd.concat(found, ignore_index=True)
     known = before[["customer_id", "rule", "warning_id", "first_raised", "due_by"]]
@@ -92,7 +93,7 @@ def warning_list(
     drivers = why(sorted(set(warnings["customer_id"])))
     warnings["reasons"] = [
         json.dumps([asdict(reason) for reason in (said, *drivers[customer])], ensure_ascii=False)
-        for said, customer in zip(warnings["sentence"], warnings["customer_id"], strict=True)
+        for said, customer in zip(warnings["said"], warnings["customer_id"], strict=True)
     ]
     order = warnings.assign(_grave=warnings["severity"].map(SEVERITY_ORDER)).sort_values(
         ["_grave", "expected_loss", "customer_id", "rule"], ascending=[True, False, True, True]

@@ -205,7 +205,7 @@ def test_the_model_against_the_lenders_verdict(
     figures = {"dimension-additive, calibrated (published)": auc}
 
     policy = load_policy(lender.settings.policy, NIGHT)
-    cohorts = retraining.cohorts(lender.settings, NIGHT, policy)
+    cohorts = retraining.cohorts(lender.settings, NIGHT, policy, most=policy.training_cohorts)
     cohorts.sort(key=lambda cohort: cohort.as_of)
     early, late = cohorts[: -policy.held_out_cohorts], cohorts[-policy.held_out_cohorts :]
     rooms = Rooms(lender.settings)

@@ -476,6 +476,23 @@ class TestContributions:
         assert regrouped.constant == pytest.approx(np.log(y.mean() / (1 - y.mean())), abs=1e-12)
 
 
+class TestFeatureContributions:
+    def test_sum_to_the_log_odds_joint_effect_included(self, calibrated: DimensionGBM) -> None:
+        X, _ = simulate(4)
+        explained = calibrated.explain(X)
+        adds = calibrated.feature_contributions(X)
+        assert list(adds.columns) == FEATURES
+        assert adds.index.equals(X.index)
+        total = explained.intercept + adds.sum(axis=1)
+        assert np.allclose(total, explained.log_odds, rtol=0, atol=1e-9)
+
+    def test_of_no_customers_and_of_no_trees_there_is_nothing(self, model: DimensionGBM) -> None:
+        X, y = simulate(1)
+        assert model.feature_contributions(X.iloc[:0]).shape == (0, len(FEATURES))
+        flat = DimensionGBM.fit(X.fillna(0.0) * 0.0, y, dimensions=DIMENSIONS, params=PARAMS)
+        assert flat.feature_contributions(X).eq(0.0).all(axis=None)
+
+
 class TestRows:
     def test_order_of_rows_and_columns_and_extra_columns_do_not_matter(
         self, calibrated: DimensionGBM

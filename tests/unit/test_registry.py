@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from models import registry
+from models.pyfunc import MODEL_FILE
 from models.training import Trained
 from pipeline.errors import RisklineError
 from pipeline.settings import REPOSITORY
@@ -39,7 +42,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory, models: list[Trained]) -> P
 @pytest.fixture
 def home(filled: Path) -> Iterator[Path]:
     """The filled home, in its place since the database names its files; restored afterwards."""
-    kept = {file: file.read_bytes() for file in filled.rglob(registry.MODEL_FILE)}
+    kept = {file: file.read_bytes() for file in filled.rglob(MODEL_FILE)}
     yield filled
     for file, content in kept.items():
         file.write_bytes(content)
@@ -47,10 +50,16 @@ def home(filled: Path) -> Iterator[Path]:
 
 def model_file(home: Path, version: int = 2) -> Path:
     """The file of a version."""
-    by_hash = {
-        json.loads(file.read_text())["sha256"]: file for file in home.rglob(registry.MODEL_FILE)
-    }
+    by_hash = {json.loads(file.read_text())["sha256"]: file for file in home.rglob(MODEL_FILE)}
     return by_hash[trained(COHORTS[: version + 3], 1).model.content_hash]
+
+
+def aliases(home: Path) -> dict[str, str]:
+    """What the registry's database says."""
+    with sqlite3.connect(home / "models" / "registry.db") as database:
+        found = database.execute("SELECT alias, version FROM registered_model_aliases").fetchall()
+    database.close()
+    return {alias: str(version) for alias, version in found}
 
 
 def refusal(home: Path) -> str:
@@ -103,6 +112,79 @@ def test_promoting_another_changes_the_champion_and_back(home: Path) -> None:
         assert found.version == version
 
 
+def test_a_new_version_is_the_challenger_until_it_is_the_champion(
+    tmp_path: Path, models: list[Trained]
+) -> None:
+    first = registry.register(tmp_path, models[0], NOTES)
+    assert aliases(tmp_path) == {"challenger": first}
+    registry.promote(tmp_path, first)
+    assert aliases(tmp_path) == {"champion": first}
+    second = registry.register(tmp_path, models[1], NOTES)
+    assert aliases(tmp_path) == {"champion": first, "challenger": second}
+
+
+def test_a_roll_back_leads_to_the_champion_before_and_again_back(home: Path) -> None:
+    registry.promote(home, "1")
+    registry.promote(home, "3")
+    registry.promote(home, "3")
+    for version in ("1", "3"):
+        assert registry.roll_back(home) == version
+        found = registry.champion(home)
+        assert found is not None
+        assert found.version == version
+    registry.promote(home, "2")
+
+
+def test_without_an_earlier_champion_there_is_no_way_back(
+    tmp_path: Path, models: list[Trained]
+) -> None:
+    with pytest.raises(RisklineError, match="no earlier champion to go back to"):
+        registry.roll_back(tmp_path / "new")
+    registry.promote(tmp_path, registry.register(tmp_path, models[0], NOTES))
+    with pytest.raises(RisklineError, match="no earlier champion to go back to"):
+        registry.roll_back(tmp_path)
+
+
+def test_what_is_damaged_or_not_there_does_not_become_the_champion(home: Path) -> None:
+    model_file(home, 3).write_text("{}")
+    with pytest.raises(RisklineError, match="the model, version 3, is damaged"):
+        registry.promote(home, "3")
+    with pytest.raises(RisklineError, match="no model of version '9'"):
+        registry.promote(home, "9")
+    found = registry.champion(home)
+    assert found is not None
+    assert found.version == "2"
+
+
+ANYBODY = """
+import sys
+import mlflow
+import pandas as pd
+mlflow.set_registry_uri(f"sqlite:///{sys.argv[1]}/models/registry.db")
+scored = mlflow.pyfunc.load_model("models:/riskline_pd@champion").predict(pd.read_json(sys.argv[2]))
+scored.to_json(sys.argv[3], double_precision=15)
+"""
+
+
+def test_anybody_may_load_and_call_it_by_mlflow(
+    home: Path, models: list[Trained], tmp_path: Path
+) -> None:
+    asked, told = tmp_path / "asked.json", tmp_path / "told.json"
+    rows = COHORTS[-1].features.head(50).reset_index(drop=True).assign(note="not a feature")
+    rows.to_json(asked, double_precision=15)
+    program = [sys.executable, "-W", "ignore", "-c", ANYBODY, *map(str, (home, asked, told))]
+    subprocess.run(program, cwd=REPOSITORY, check=True, timeout=120)
+    scored = pd.read_json(told)
+    explained = models[1].model.explain(pd.read_json(asked))
+    assert list(scored) == [
+        "pd", "log_odds", "intercept", "contribution_credit_history", "contribution_stability",
+        "joint_effect",
+    ]  # fmt: skip
+    np.testing.assert_allclose(scored["pd"], explained.default_probability, rtol=0, atol=1e-12)
+    parts = scored.drop(columns=["pd", "log_odds"]).sum(axis=1)
+    np.testing.assert_allclose(scored["log_odds"], parts, rtol=0, atol=1e-9)
+
+
 def test_what_is_kept_is_kept_from_others(filled: Path) -> None:
     assert stat.S_IMODE((filled / "models").stat().st_mode) == 0o700
 
@@ -144,6 +226,7 @@ READ = """
 import sys
 from pathlib import Path
 from models import registry
+from models.pyfunc import MODEL_FILE
 found = registry.champion(Path(sys.argv[1]))
 print(found.model.content_hash if found else None)
 """
@@ -151,6 +234,7 @@ WRITE = """
 import sys
 from pathlib import Path
 from models import registry
+from models.pyfunc import MODEL_FILE
 from tests.unit.test_training import ONCE
 print(registry.register(Path(sys.argv[1]), ONCE, {}))
 """
