@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from models.dimension_gbm import DimensionGBM, TrainingParams
@@ -49,11 +49,7 @@ def baseline_probabilities(
     names = list(monotone)
     # A feature that no row has says nothing, and has no median.
     known = [name for name in names if X[name].notna().any()]
-    logistic = make_pipeline(
-        SimpleImputer(strategy="median", add_indicator=True),
-        StandardScaler(),
-        LogisticRegression(max_iter=1000),
-    ).fit(X[known], y)
+    logistic = logistic_regression().fit(X[known], y)
     history = list(dimensions[CREDIT_HISTORY])
     credit_history = DimensionGBM.fit(
         X[history],
@@ -64,7 +60,45 @@ def baseline_probabilities(
         X_valid=X_late[history],
         y_valid=y_late,
     )
-    unconstrained = lgb.train(
+    unconstrained = unconstrained_trees(X[names], y, params, (X_late[names], y_late))
+    return {
+        "logistic regression": logistic.predict_proba(X_new[known])[:, 1],
+        "credit history alone": credit_history.explain(X_new[history]).default_probability,
+        "unconstrained LightGBM": np.asarray(unconstrained.predict(X_new[names])),
+    }
+
+
+def logistic_regression() -> Pipeline:
+    """A logistic regression, not yet fitted, that takes features as they come.
+
+    What is missing becomes the median, and a feature of its own says so. A feature that is missing
+    in all rows has no median: leave it out.
+    """
+    return make_pipeline(
+        SimpleImputer(strategy="median", add_indicator=True),
+        StandardScaler(),
+        LogisticRegression(max_iter=1000),
+    )
+
+
+def unconstrained_trees(
+    X: pd.DataFrame,
+    y: pd.Series,
+    params: TrainingParams,
+    late: tuple[pd.DataFrame, pd.Series] | None = None,
+) -> lgb.Booster:
+    """LightGBM's own boosting, under no direction of risk and within no dimension.
+
+    Args:
+        X: features of the rows to fit to, shape (n, features).
+        y: 0 or 1, shape (n,).
+        params: as for the model; what only a joint stage needs is not read.
+        late: features and outcomes of rows for early stopping; without them all trees are grown.
+
+    Returns:
+        The trees.
+    """
+    return lgb.train(
         {
             "objective": "binary",
             "verbosity": -1,
@@ -78,13 +112,10 @@ def baseline_probabilities(
             "lambda_l2": params.lambda_l2,
             "feature_fraction": params.feature_fraction,
         },
-        lgb.Dataset(X[names], y),
+        lgb.Dataset(X, y),
         num_boost_round=params.num_trees,
-        valid_sets=[lgb.Dataset(X_late[names], y_late)],
-        callbacks=[lgb.early_stopping(params.early_stopping_rounds, verbose=False)],
+        valid_sets=[] if late is None else [lgb.Dataset(*late)],
+        callbacks=[]
+        if late is None
+        else [lgb.early_stopping(params.early_stopping_rounds, verbose=False)],
     )
-    return {
-        "logistic regression": logistic.predict_proba(X_new[known])[:, 1],
-        "credit history alone": credit_history.explain(X_new[history]).default_probability,
-        "unconstrained LightGBM": np.asarray(unconstrained.predict(X_new[names])),
-    }
