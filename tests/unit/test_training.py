@@ -87,8 +87,9 @@ def test_held_out_customers_choose_how_many_trees_but_not_which() -> None:
             for each in COHORTS[-2:]
         ),
     ]
-    few = {"num_trees": 1, "joint_trees": 0}
-    one, another = trained(**few).model, trained(other, **few).model
+    one, another = (
+        trained(cohorts, num_trees=1, joint_trees=0).model for cohorts in (COHORTS, other)
+    )
     assert one.trees == another.trees
     assert one.raw_intercept == another.raw_intercept
     assert one.slope != another.slope
