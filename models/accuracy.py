@@ -26,6 +26,7 @@ from pipeline.errors import RisklineError
 
 FOLDS = 5
 SEED = 20240229
+ROUNDS = 200
 UNCONSTRAINED = "unconstrained LightGBM"
 ADDITIVE = "dimension-additive"
 JOINT = "dimension-additive with joint stage"
@@ -112,10 +113,10 @@ def table(data: PublicData, result: OutOfFold) -> str:
         "| --- | --- | --- |",
     ]
     for name, score in result.scores.items():
-        auc = bootstrap_auc(result.is_default, score)
+        auc = bootstrap_auc(result.is_default, score, ROUNDS)
         lines.append(f"| {name} | {auc.value:.4f} | {auc.lower:.4f} to {auc.upper:.4f} |")
     less = bootstrap_auc_difference(
-        result.is_default, result.scores[JOINT], result.scores[UNCONSTRAINED]
+        result.is_default, result.scores[JOINT], result.scores[UNCONSTRAINED], ROUNDS
     )
     lines.append(
         f"| joint stage less unconstrained, paired | {less.value:+.4f} | "
