@@ -74,14 +74,14 @@ def by_dimension(features: int) -> dict[str, list[str]]:
 
 
 def explaining(
-    rows: int, features: int, sample: int, trees: int = 200, repeats: int = 3
+    rows: int, features: int, sample: int, leaves: int = 8, trees: int = 200, repeats: int = 3
 ) -> Explaining:
     """Time a model's explaining; TreeSHAP on a sample, scaled up to the rows.
 
     Each is the best of several, since a busy machine only ever adds time.
     """
     X, y = customers(min(rows, 20_000), features)
-    params = replace(PARAMS, num_trees=trees, joint_trees=trees)
+    params = replace(PARAMS, num_leaves=leaves, num_trees=trees, joint_trees=trees)
     model = DimensionGBM.fit(X, y, dimensions=by_dimension(features), params=params)
     X, _ = customers(rows, features, seed=2)
     booster = lgb.Booster(model_str=model.trees)

@@ -229,7 +229,7 @@ def test_the_model_against_the_lenders_verdict(
             print(f"| {name} | {figure.value:.4f} | {figure.lower:.4f} to {figure.upper:.4f} |")
     assert auc.value >= 0.66
     assert auc.lower > 0.5
-    document = MODEL_DOCUMENT.read_text(encoding="utf-8")
+    document = MODEL_DOCUMENT.read_text(encoding="utf-8").partition("\n## A real lender\n")[2]
     for name, figure in figures.items():
         row = re.search(rf"\| {re.escape(name)} \| ([\d.]+) \|", document)
         assert row is not None, f"models/README.md lacks the figure of {name}"

@@ -1,0 +1,117 @@
+"""The model on public tables with published results: nothing lost against LightGBM left free.
+
+The whole comparison takes a quarter of an hour: `python -m models.accuracy FOLDER`. Here one fold
+of it, with fewer trees; and that the model's document holds that command's figures.
+"""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from models.accuracy import ADDITIVE, CANDIDATES, JOINT, LOGISTIC, UNCONSTRAINED, out_of_fold
+from models.evaluation import bootstrap_auc_difference
+from models.public_data import PublicData, gmsc, uci_taiwan
+from pipeline.settings import REPOSITORY
+
+DATA = REPOSITORY.parent / "shared" / "data"
+READERS = [uci_taiwan, gmsc]
+MODEL_DOCUMENT = REPOSITORY / "models" / "README.md"
+
+needs_data = pytest.mark.skipif(
+    not (DATA / "uci_taiwan").is_dir() or not (DATA / "gmsc").is_dir(),
+    reason=f"the public tables uci_taiwan and gmsc are not in {DATA.name} beside the repository",
+)
+
+
+@needs_data
+@pytest.mark.parametrize("read", READERS)
+def test_features_are_what_their_names_say(read: Callable[[Path], PublicData]) -> None:
+    data = read(DATA)
+    named = [name for names in data.dimensions.values() for name in names]
+    assert sorted(named) == sorted(data.features.columns)
+    assert set(data.monotone) <= set(named)
+    assert not np.isinf(data.features.to_numpy()).any()
+    assert data.features.nunique().min() > 1
+    assert set(data.is_default.unique()) == {0, 1}
+
+
+@needs_data
+def test_codes_are_no_counts_and_ratios_no_amounts() -> None:
+    taiwan, credit = uci_taiwan(DATA).features, gmsc(DATA).features
+    # The first customer of the file: two months late twice, limit 20,000, bills 3,913, 3,102, 689.
+    first = taiwan.iloc[0]
+    assert (first["months_late_worst"], first["times_late"]) == (2, 2)
+    assert first["utilisation_1"] == 3913 / 20_000
+    assert first["paid_to_bill_1"] == 0.0  # nothing was paid on the bill of 3,102
+    assert first["paid_to_bill_2"] == 1.0  # 689 on 689
+    assert credit[["times_late_30", "times_late_60", "times_late_90"]].max().max() < 96
+    assert set(credit["late_code"].dropna()) == {96.0, 98.0}
+    assert credit.loc[credit["income"].isna(), "debt_ratio"].isna().all()
+    assert credit["debt"].iloc[0] == pytest.approx(0.802982129 * 9120)
+
+
+@needs_data
+@pytest.mark.parametrize("read", READERS)
+def test_the_joint_stage_ranks_as_lightgbm_does_left_free(
+    read: Callable[[Path], PublicData],
+) -> None:
+    quick = replace(CANDIDATES[1], num_trees=150, joint_trees=150, learning_rate=0.1, num_threads=2)
+    result = out_of_fold(read(DATA), [quick], folds=1)
+    auc = {name: roc_auc_score(result.is_default, score) for name, score in result.scores.items()}
+    less = bootstrap_auc_difference(
+        result.is_default, result.scores[JOINT], result.scores[UNCONSTRAINED], rounds=200
+    )
+    assert less.upper > -0.001, less
+    assert auc[JOINT] > auc[ADDITIVE] - 0.001
+    alone = [value for name, value in auc.items() if name.endswith("alone")]
+    assert auc[ADDITIVE] > max(alone) + 0.01
+    assert auc[JOINT] > auc[LOGISTIC] + 0.005
+
+
+def test_the_document_holds_the_commands_figures() -> None:
+    document = MODEL_DOCUMENT.read_text(encoding="utf-8")
+    assert "python -m models.accuracy FOLDER" in document
+    for title in ("Taiwan",):
+        found = re.search(
+            rf"^{title}: [\d,]+ customers, [\d.]+% bad\n\n((?:\|.*\n)+)", document, re.M
+        )
+        assert found is not None, title
+        rows = re.findall(
+            r"\| ([^|]+) \| ([+-]?[\d.]+) \| ([+-]?[\d.]+) to ([+-]?[\d.]+) \|", found[1]
+        )
+        figures = {name: [float(value), float(low), float(high)] for name, value, low, high in rows}
+        difference = figures["joint stage less unconstrained, paired"][0]
+        lost = figures[JOINT][0] - figures[UNCONSTRAINED][0]
+        assert difference == pytest.approx(lost, abs=1.1e-4)
+        assert difference >= -0.001
+        assert {ADDITIVE, LOGISTIC, "credit history alone"} <= set(figures)
+        assert all(low <= value <= high for value, low, high in figures.values())
+
+
+def test_a_folder_without_the_tables_is_one_line(tmp_path: Path) -> None:
+    def told() -> str:
+        ended = subprocess.run(
+            [sys.executable, "-m", "models.accuracy", str(tmp_path)],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 1
+        assert ended.stdout == ""
+        return ended.stderr
+
+    path = tmp_path / "uci_taiwan" / "UCI_Credit_Card.csv.gz"
+    assert told() == (
+        f"models.accuracy: {path} is not there; models/README.md says where it comes from\n"
+    )
+    path.parent.mkdir()
+    path.write_bytes(b"")
+    assert told().startswith(f"models.accuracy: {path} is another file: ")
