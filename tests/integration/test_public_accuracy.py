@@ -78,7 +78,7 @@ def test_the_joint_stage_ranks_as_lightgbm_does_left_free(
 def test_the_document_holds_the_commands_figures() -> None:
     document = MODEL_DOCUMENT.read_text(encoding="utf-8")
     assert "python -m models.accuracy FOLDER" in document
-    for title in ("Taiwan",):
+    for title, most_lost in {"Taiwan": 0.001, "Give Me Some Credit": 0.0015}.items():
         found = re.search(
             rf"^{title}: [\d,]+ customers, [\d.]+% bad\n\n((?:\|.*\n)+)", document, re.M
         )
@@ -90,7 +90,7 @@ def test_the_document_holds_the_commands_figures() -> None:
         difference = figures["joint stage less unconstrained, paired"][0]
         lost = figures[JOINT][0] - figures[UNCONSTRAINED][0]
         assert difference == pytest.approx(lost, abs=1.1e-4)
-        assert difference >= -0.001
+        assert difference >= -most_lost
         assert {ADDITIVE, LOGISTIC, "credit history alone"} <= set(figures)
         assert all(low <= value <= high for value, low, high in figures.values())
 
