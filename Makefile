@@ -16,10 +16,11 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup
 	$(VENV)/bin/riskline demo
 
-# The groups are those of tests/conftest.py. In the order of the folders the slow ones come first,
-# where by the number of tests they would come last, and one worker be alone with them at the end.
+# A file's tests are one worker's, for they share what they set up. In the order of the folders the
+# slow ones come first, where by the number of tests they would come last, and one worker be alone
+# with them at the end.
 test: lint
-	$(VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+	$(VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	$(VENV)/bin/ruff check .

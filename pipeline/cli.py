@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from pipeline.errors import RisklineError, of_the_machine
-from pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rich.console import Console
+
+    from pipeline.settings import Settings
 
 app = typer.Typer(
     help="Nightly risk scoring for lenders.",
@@ -44,7 +45,7 @@ def _end(message: str) -> NoReturn:
 @app.command()
 def run(as_of: AsOf) -> None:
     """Run one night: pull, check, build, score, decide, publish."""
-    settings = load_settings()
+    settings = _settings()
     day = _business_date(as_of, settings)
     # Only now, so that a mistyped date is answered at once.
     from pipeline import nightly
@@ -59,7 +60,7 @@ def run(as_of: AsOf) -> None:
 @app.command()
 def train(as_of: AsOf) -> None:
     """Train a model on what is known on a date; it scores if it deserves to."""
-    settings = load_settings()
+    settings = _settings()
     day = _business_date(as_of, settings)
     from pipeline import retraining
 
@@ -95,7 +96,7 @@ def evidence(
     import json
     from dataclasses import asdict
 
-    settings = load_settings()
+    settings = _settings()
     day = _business_date(as_of, settings)
     from pipeline import retraining
 
@@ -130,7 +131,7 @@ def evidence(
 @app.command()
 def rollback() -> None:
     """Make the champion's predecessor the champion again; once more, and it is undone."""
-    settings = load_settings()
+    settings = _settings()
     from models import registry
 
     version = registry.roll_back(settings.home)
@@ -155,7 +156,7 @@ def simulate(
     ] = None,
 ) -> None:
     """Make up a bank, as a source to pull from; without --to it fills the embedded server."""
-    settings = load_settings()
+    settings = _settings()
     from pipeline.simulator.bank import Bank
     from pipeline.simulator.deliver import deliver, fill
     from pipeline.warehouse.bank import name_bank
@@ -183,7 +184,7 @@ def demo() -> None:
     """Simulate a small bank, train, and run three nights through the real DAG."""
     from pipeline.demo import demo as run_demo
 
-    run_demo(load_settings(), _console())
+    run_demo(_settings(), _console())
 
 
 @app.command()
@@ -191,7 +192,7 @@ def sql(query: str) -> None:
     """Ask the warehouse; nothing can be changed this way."""
     from pipeline.warehouse.query import read_only
 
-    _print_table(*read_only(_reader_url(load_settings()), query))
+    _print_table(*read_only(_reader_url(_settings()), query))
 
 
 @app.command()
@@ -200,7 +201,7 @@ def warehouse_url() -> None:
 
     Of the embedded server, that of a role that may only read; else RISK_WAREHOUSE_URL as it is.
     """
-    typer.echo(_reader_url(load_settings()))
+    typer.echo(_reader_url(_settings()))
 
 
 @app.command()
@@ -212,7 +213,7 @@ def quarantine(
     """Show the rows that break their contract, by their keys, and why."""
     from pipeline import lookups
 
-    settings = load_settings()
+    settings = _settings()
     console = _console()
     tables = lookups.quarantined(settings, _business_date(as_of, settings))
     if table is not None and table not in tables:
@@ -237,7 +238,7 @@ def features(
     ] = False,
 ) -> None:
     """Show a customer's features by dimension, and the rows that they came from."""
-    settings = load_settings()
+    settings = _settings()
     day = _business_date(as_of, settings)
     from pipeline import lookups
     from pipeline.features.registry import FEATURES, names_by_dimension
@@ -269,7 +270,7 @@ def status() -> None:
     from pipeline.rooms import ensure_warehouse
     from pipeline.warehouse.query import read_only
 
-    settings = load_settings()
+    settings = _settings()
     console = _console()
     ensure_warehouse(settings)
     champion = registry.champion(settings.home)
@@ -295,7 +296,7 @@ def airflow(
 
     from pipeline import scheduler
 
-    settings = load_settings()
+    settings = _settings()
     console = _console()
     console.print("starting Airflow; this takes half a minute")
     try:
@@ -313,16 +314,23 @@ def stop() -> None:
     """Stop the embedded server; the next command that needs it starts it again."""
     from pipeline.warehouse import server
 
-    server.stop(load_settings().home)
+    server.stop(_settings().home)
 
 
-def _business_date(text: str, settings: Settings) -> date:
+def _settings() -> "Settings":
+    # Only when a command runs: what reads settings takes longer to import than --help may take.
+    from pipeline.settings import load_settings
+
+    return load_settings()
+
+
+def _business_date(text: str, settings: "Settings") -> date:
     from pipeline.business_day import resolve_as_of
 
     return resolve_as_of(text, None, settings.timezone, datetime.now(UTC))
 
 
-def _reader_url(settings: Settings) -> str:
+def _reader_url(settings: "Settings") -> str:
     from pipeline.warehouse.server import ensure_running
 
     if settings.warehouse_url is not None:

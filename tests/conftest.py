@@ -19,21 +19,6 @@ hypothesis.settings.register_profile("riskline", derandomize=True, deadline=None
 hypothesis.settings.load_profile("riskline")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say what one worker runs, of several: a file's tests, for they share what they set up.
-
-    Those on Spark are one worker's whatever their file: it starts once, and is slow at first.
-    """
-    for item in items:
-        parameters = item.callspec.params if hasattr(item, "callspec") else {}
-        is_on_spark = "spark_engine" in getattr(item, "fixturenames", ()) or (
-            parameters.get("engine") == "spark"
-        )
-        group = "spark" if is_on_spark else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 def _quick_folder() -> str | None:
     """Memory, if there is plenty: a cluster is a thousand files, and tests make many clusters."""
     memory = Path("/dev/shm")
