@@ -13,7 +13,6 @@ import ibis.expr.types as ir
 MONEY = "decimal(18, 4)"
 # DuckDB keeps a product of narrow decimals narrow, and refuses what does not fit.
 WIDE_MONEY = "decimal(38, 4)"
-WIDE_WHOLE = "decimal(38, 0)"
 SMALLEST_PARTS = 10_000
 
 
@@ -51,20 +50,20 @@ def spread(values: ir.NumericColumn, where: ir.BooleanValue) -> ir.FloatingScala
         where: which rows count.
     """
     is_money = values.type().is_decimal()
-    # Whole numbers: of the smallest part of money, in as many digits as their squares need.
     # Engines multiply two narrow integers as narrow ones, also in rows that do not count.
-    kind, unit = (WIDE_WHOLE, SMALLEST_PARTS) if is_money else ("int64", 1)
-    values = (values.cast(WIDE_MONEY) * unit if is_money else values).cast(kind)
+    kind = WIDE_MONEY if is_money else "int64"
+    values = values.cast(kind)
     count = values.count(where=where)
     total = values.sum(where=where)
     squares = (values * values).sum(where=where)
-    # The squares of what lies beside a whole number near the mean, and then those beside the mean.
+    # The squares of what lies beside a number near the mean, and from them those beside the mean.
     # Exact up to here, and never larger than the squares themselves: the difference of two nearly
     # equal floats would lose every digit.
-    near = quotient(total, count).floor().cast(kind)
+    parts = SMALLEST_PARTS if is_money else 1
+    near = ((quotient(total, count) * parts + 0.5).floor() / parts).cast(kind)
     rest = total - near * count.cast(kind)
     beside_near = (squares - near * total - near * rest).cast("float64")
     beside_mean = beside_near - rest.cast("float64") ** 2 / count.nullif(0)
-    deviation = (ibis.greatest(beside_mean, 0.0) / (count - 1).nullif(0)).sqrt() / unit
+    deviation = (ibis.greatest(beside_mean, 0.0) / (count - 1).nullif(0)).sqrt()
     # The greatest of nothing and 0 is 0.
     return (count > 1).ifelse(deviation, ibis.null("float64"))

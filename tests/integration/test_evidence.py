@@ -1,7 +1,7 @@
 """The claim, on a simulated bank: the command, from the source's tables to figures out of time."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -10,15 +10,18 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from models.evidence import Evidence
+from pipeline import retraining
 from pipeline.cli import app
 from pipeline.errors import RisklineError
+from pipeline.settings import Settings
 from pipeline.simulator.bank import Bank, simulate
 
 # A short horizon, so that a short life holds what is learnt from and what is measured on.
-BANK = Bank(customers=1500, months=16)
+BANK = Bank(customers=700, months=8)
 POLICY = {
-    "default_definition": {"days_past_due": 10, "horizon": 2},
-    "training": {"training_cohorts": 5, "held_out_cohorts": 1},
+    "default_definition": {"days_past_due": 10, "horizon": 1},
+    "training": {"training_cohorts": 3, "held_out_cohorts": 1},
 }
 AS_OF = BANK.last_date
 
@@ -29,12 +32,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "source").mkdir()
     for name, rows in simulate(BANK).items():
         pq.write_table(rows, folder / "source" / f"{name}.parquet")
-    (folder / "policy").mkdir()
-    words = {"description": "d", "unit": "u", "reference": "r"}
-    for name, values in POLICY.items():
-        said = {k: {**words, "values": {date(2000, 1, 1): v}} for k, v in values.items()}
-        (folder / "policy" / f"{name}.yaml").write_text(yaml.safe_dump(said))
+    write_policy(folder / "policy", POLICY)
     return folder
+
+
+def write_policy(folder: Path, policy: Mapping[str, Mapping[str, int]]) -> None:
+    folder.mkdir()
+    words = {"description": "d", "unit": "u", "reference": "r"}
+    for name, values in policy.items():
+        said = {k: {**words, "values": {date(2000, 1, 1): v}} for k, v in values.items()}
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(said))
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +50,7 @@ def surroundings(folder: Path) -> Iterator[None]:
         environment.setenv("RISK_HOME", str(folder / "home"))
         environment.setenv("RISK_SOURCE_URL", str(folder / "source"))
         environment.setenv("RISK_POLICY", str(folder / "policy"))
-        environment.setenv("RISK_THREADS", "1")
+        environment.setenv("RISK_THREADS", "2")
         yield
 
 
@@ -53,13 +60,21 @@ def told(*arguments: str) -> str:
     return result.output
 
 
-def test_the_command_tells_the_same_as_text_and_as_json() -> None:
+def test_the_command_tells_the_same_as_json_and_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[Evidence] = []
+    measure = retraining.evidence
+
+    def once(settings: Settings, as_of: date) -> Evidence:
+        # To measure takes a while, and would give the same again.
+        if not kept:
+            kept.append(measure(settings, as_of))
+        return kept[0]
+
+    monkeypatch.setattr(retraining, "evidence", once)
     found = json.loads(told("--as-of", str(AS_OF), "--json"))
-    # The latest month end of which two months are over; learnt from is what was over by then.
-    assert found["as_of"] == "2024-03-31"
-    assert found["fitted_cohorts"] == [
-        "2023-09-30", "2023-10-31", "2023-11-30", "2023-12-31", "2024-01-31",
-    ]  # fmt: skip
+    # The latest month end of which a month is over; learnt from is what was over by then.
+    assert found["as_of"] == "2024-04-30"
+    assert found["fitted_cohorts"] == ["2024-01-31", "2024-02-29", "2024-03-31"]
     figures = found["figures"]
     assert len(figures) == 1 + 7 + 7
     assert figures["all dimensions"]["auc"]["value"] > figures["network alone"]["auc"]["value"]
@@ -68,12 +83,18 @@ def test_the_command_tells_the_same_as_text_and_as_json() -> None:
     for model, of_model in figures.items():
         assert model in text
         assert f"{of_model['auc']['value']:.4f}" in text
-    assert "without credit_history" in text
-    assert f"{found['customers']:,} customers of 2024-03-31" in text
+    assert f"{found['customers']:,} customers of 2024-04-30" in text
 
 
-def test_a_bank_without_past_enough_is_one_line() -> None:
-    early = BANK.last_date.replace(year=2023, month=3, day=1)
-    result = CliRunner().invoke(app, ["evidence", "--as-of", str(early)])
+def test_a_horizon_longer_than_the_banks_past_is_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    longer = {**POLICY, "default_definition": {"days_past_due": 10, "horizon": 1200}}
+    write_policy(folder / "longer", longer)
+    monkeypatch.setenv("RISK_POLICY", str(folder / "longer"))
+    result = CliRunner().invoke(app, ["evidence", "--as-of", str(AS_OF)])
     assert isinstance(result.exception, RisklineError)
-    assert "\n" not in str(result.exception)
+    assert str(result.exception) == (
+        f"no month end has a full horizon by {AS_OF}; wait for more months, or shorten the horizon "
+        "in the policy"
+    )
