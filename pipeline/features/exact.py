@@ -13,7 +13,7 @@ import ibis.expr.types as ir
 MONEY = "decimal(18, 4)"
 # DuckDB keeps a product of narrow decimals narrow, and refuses what does not fit.
 WIDE_MONEY = "decimal(38, 4)"
-SMALLEST_PARTS = 10_000
+ROUNDED = 1e-14
 
 
 def money(amount: ir.FloatingValue) -> ir.DecimalValue:
@@ -56,14 +56,14 @@ def spread(values: ir.NumericColumn, where: ir.BooleanValue) -> ir.FloatingScala
     count = values.count(where=where)
     total = values.sum(where=where)
     squares = (values * values).sum(where=where)
-    # The squares of what lies beside a number near the mean, and from them those beside the mean.
-    # Exact up to here, and never larger than the squares themselves: the difference of two nearly
-    # equal floats would lose every digit.
-    parts = SMALLEST_PARTS if is_money else 1
-    near = ((quotient(total, count) * parts + 0.5).floor() / parts).cast(kind)
+    # The squares of what lies beside a whole number near the mean, and from them those beside the
+    # mean. Exact up to here, and never larger than the squares themselves: the difference of two
+    # nearly equal floats would lose every digit.
+    near = quotient(total, count).floor().cast(kind)
     rest = total - near * count.cast(kind)
     beside_near = (squares - near * total - near * rest).cast("float64")
     beside_mean = beside_near - rest.cast("float64") ** 2 / count.nullif(0)
-    deviation = (ibis.greatest(beside_mean, 0.0) / (count - 1).nullif(0)).sqrt()
-    # The greatest of nothing and 0 is 0.
+    # Of equal values, what is left is what the floats were rounded by.
+    beside_mean = (beside_mean > ROUNDED * beside_near).ifelse(beside_mean, 0.0)
+    deviation = (beside_mean / (count - 1).nullif(0)).sqrt()
     return (count > 1).ifelse(deviation, ibis.null("float64"))
