@@ -77,7 +77,7 @@ def worth(
     loss = -(bad * np.log(held) + (1 - bad) * np.log1p(-held))
 
     parts = []
-    for weight in _weights(len(bad), rounds, seed):
+    for weight in _weights(bad, rounds, seed):
 
         def by_pd(values: Drawn, weight: Drawn = weight) -> Drawn:
             """Sums over the customers of each PD, the lowest first, (rounds, PDs)."""
@@ -116,18 +116,24 @@ def worth(
     )
 
 
-def _weights(rows: int, rounds: int, seed: int) -> Iterator[Drawn]:
-    """How often each row counts: once, and then as often as it is drawn; some rounds at a time."""
+def _weights(bad: Drawn, rounds: int, seed: int) -> Iterator[Drawn]:
+    """How often each row counts: once, and then as often as it is drawn; some rounds at a time.
+
+    A draw without a defaulter, or of nobody else, ranks nothing, and is drawn again.
+    """
     rng = np.random.default_rng(seed)
+    rows = len(bad)
     yield np.ones((1, rows))
+
+    def drawn() -> Drawn:
+        while True:
+            weight = np.bincount(rng.integers(rows, size=rows), minlength=rows).astype(np.float64)
+            if 0 < weight @ bad < rows:
+                return weight
+
     at_once = max(1, CELLS_AT_ONCE // rows)
     for first in range(0, rounds, at_once):
-        yield np.stack(
-            [
-                np.bincount(rng.integers(rows, size=rows), minlength=rows).astype(np.float64)
-                for _ in range(min(at_once, rounds - first))
-            ]
-        )
+        yield np.stack([drawn() for _ in range(min(at_once, rounds - first))])
 
 
 def _accepted_share(customers: Drawn, wanted: Drawn) -> Drawn:
