@@ -1,21 +1,18 @@
 """The nightly run: one task a stage of `pipeline.nightly`, with nothing between them but dates."""
 
 import logging
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from airflow.sdk import Asset, Param, chain, dag, task
 from airflow.sdk.definitions.timetables.trigger import CronTriggerTimetable
-from airflow.sdk.exceptions import AirflowFailException
 
-from pipeline.errors import RisklineError, UnreachableError, of_the_machine
+from pipeline.dag_tasks import or_fail, tell_failure
 from pipeline.settings import load_settings
 
 log = logging.getLogger("riskline.dag")
 
 RISK_SCORES = Asset("risk_scores")
-Result = TypeVar("Result")
 
 DOC = """
 ### Nightly risk scoring
@@ -53,19 +50,6 @@ remedy. Nothing of the night is published, and the night before stays readable.
 """
 
 
-def tell_failure(context: Any) -> None:
-    """Say in one line what failed; what nobody foresaw is a defect and keeps its traceback."""
-    instance, error = context["task_instance"], context["exception"]
-    is_foreseen = isinstance(error, AirflowFailException | RisklineError)
-    log.error(
-        "%s %s failed: %s",
-        instance.dag_id,
-        instance.task_id,
-        error,
-        exc_info=None if is_foreseen else error,
-    )
-
-
 def run_stage(name: str, night: dict[str, str]) -> Any:
     """Run a stage of the night with the settings."""
     # Imported here: the scheduler parses this file every few seconds.
@@ -73,18 +57,6 @@ def run_stage(name: str, night: dict[str, str]) -> Any:
 
     day = date.fromisoformat(night["as_of"])
     return or_fail(lambda: getattr(nightly, name)(load_settings(), day))
-
-
-def or_fail(work: Callable[[], Result]) -> Result:
-    """Do the work; what a retry cannot cure fails at once, in one line."""
-    try:
-        return work()
-    except UnreachableError:
-        raise
-    except RisklineError as error:
-        raise AirflowFailException(str(error)) from None
-    except OSError as error:
-        raise of_the_machine(error) from None
 
 
 @dag(

@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from models.evaluation import Estimate
+
 ACCEPTED_PCT = (70, 80, 90)
 """Shares of the customers that are accepted, the safest first."""
 CELLS_AT_ONCE = 4_000_000
@@ -51,6 +53,7 @@ def worth(
     default_probability: ArrayLike,
     rounds: int,
     seed: int,
+    customers: ArrayLike | None = None,
 ) -> Worth:
     """Measure a ranking, and measure it again on customers drawn with replacement.
 
@@ -64,6 +67,9 @@ def worth(
         default_probability: shape (n,).
         rounds: how often customers are drawn, beside the rows as they are.
         seed: of the random numbers.
+        customers: whose rows they are, shape (n,), where a customer has several: then customers
+            are drawn, each with all rows, for what a customer does in one month is no news of the
+            next.
 
     Returns:
         Measures of 1 + rounds.
@@ -77,7 +83,7 @@ def worth(
     loss = -(bad * np.log(held) + (1 - bad) * np.log1p(-held))
 
     parts = []
-    for weight in _weights(bad, rounds, seed):
+    for weight in draws(bad, rounds, seed, customers):
 
         def by_pd(values: Drawn, weight: Drawn = weight) -> Drawn:
             """Sums over the customers of each PD, the lowest first, (rounds, PDs)."""
@@ -116,19 +122,40 @@ def worth(
     )
 
 
-def _weights(bad: Drawn, rounds: int, seed: int) -> Iterator[Drawn]:
-    """How often each row counts: once, and then as often as it is drawn; some rounds at a time.
+def estimate(drawn: Drawn) -> Estimate:
+    """The value of the rows as they are, with the percentile interval of the rounds."""
+    lower, upper = np.percentile(drawn[1:], [2.5, 97.5])
+    return Estimate(float(drawn[0]), float(lower), float(upper))
+
+
+def draws(
+    bad: Drawn, rounds: int, seed: int, customers: ArrayLike | None = None
+) -> Iterator[Drawn]:
+    """How often each row counts, (some rounds, n): first once, and then as often as it is drawn.
 
     A draw without a defaulter, or of nobody else, ranks nothing, and is drawn again.
+
+    Args:
+        bad: 0 or 1, shape (n,).
+        rounds: how often rows are drawn.
+        seed: of the random numbers.
+        customers: as for `worth`.
     """
     rng = np.random.default_rng(seed)
     rows = len(bad)
+    codes = (
+        np.arange(rows)
+        if customers is None
+        else np.unique(np.asarray(customers), return_inverse=True)[1]
+    )
+    drawn_from = int(codes.max()) + 1
     yield np.ones((1, rows))
 
     def drawn() -> Drawn:
         while True:
-            weight = np.bincount(rng.integers(rows, size=rows), minlength=rows).astype(np.float64)
-            if 0 < weight @ bad < rows:
+            picked = rng.integers(drawn_from, size=drawn_from)
+            weight = np.bincount(picked, minlength=drawn_from).astype(np.float64)[codes]
+            if 0 < weight @ bad < weight.sum():
                 return weight
 
     at_once = max(1, CELLS_AT_ONCE // rows)

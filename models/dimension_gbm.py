@@ -24,11 +24,11 @@ import pandas as pd
 
 from models.calibration import platt
 from models.explanation import Explanation
-from models.growing import Rows, TrainingParams, grow
+from models.growing import TrainingParams, grow
+from models.learning_rows import learning_rows
 from models.log_odds import logit
-from models.model_input import check_declarations, default_labels, feature_matrix
+from models.model_input import default_labels, feature_matrix
 from models.model_text import content_hash, seal, unseal
-from models.row_order import in_content_order
 from models.tree_text import regroup
 from pipeline.errors import RisklineError
 
@@ -155,31 +155,12 @@ class DimensionGBM:
         """
         params = params or TrainingParams()
         directions = dict(monotone or {})
-        check_declarations(dimensions, directions)
-        names = [feature for features in dimensions.values() for feature in features]
-
-        matrix, labels = in_content_order(
-            feature_matrix(X, names, "training"),
-            default_labels(y, X, "training", params.min_defaults),
+        learning = learning_rows(
+            X, y, X_valid, y_valid, dimensions, directions, params.min_defaults
         )
-        fill = {
-            name: float(np.median(column))
-            for name, column in zip(names, matrix.T, strict=True)
-            if not np.isnan(column).any()
-        }
-        valid: Rows | None = None
-        if X_valid is not None and y_valid is not None:
-            valid = Rows(
-                *in_content_order(
-                    feature_matrix(X_valid, names, "validation", fill),
-                    default_labels(y_valid, X_valid, "validation", 1),
-                )
-            )
-        elif X_valid is not None or y_valid is not None:
-            raise RisklineError("early stopping needs both X_valid and y_valid, or neither")
-
-        base = logit(float(labels.mean()))
-        grown = grow(Rows(matrix, labels), valid, base, dimensions, directions, params)
+        names = [feature for features in dimensions.values() for feature in features]
+        matrix, labels = learning.rows.matrix, learning.rows.labels
+        grown = grow(learning, dimensions, directions, params)
         sizes = [len(group) for group in dimensions.values()]
         trees = regroup(grown.stages, sizes, grown.moved)
         booster = lgb.Booster(model_str=trees.text) if trees.text else None
@@ -198,9 +179,9 @@ class DimensionGBM:
             ),
             joint=TreeRange(*joint),
             monotone=tuple((name, directions[name]) for name in names if directions.get(name)),
-            fill=tuple(fill.items()),
+            fill=tuple(learning.fill.items()),
             params=params,
-            raw_intercept=math.fsum([base, trees.constant, *centres]),
+            raw_intercept=math.fsum([logit(float(labels.mean())), trees.constant, *centres]),
             grown=grown.counts,
             trees=trees.text,
         )

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.metrics import roc_auc_score
 
+from models.calibration import platt
 from models.explanation import Explanation
+from models.log_odds import sigmoid
 
 BOOTSTRAP_ROUNDS = 1000
 BOOTSTRAP_SEED = 20240229
@@ -22,37 +24,6 @@ class Estimate:
 
     def __str__(self) -> str:
         return f"{self.value:.4f} (95 % interval {self.lower:.4f} to {self.upper:.4f})"
-
-
-@dataclass(frozen=True)
-class Performance:
-    """What a model does on rows it was not fitted to."""
-
-    rows: int
-    defaults: int
-    auc: Estimate
-    log_loss: float
-    mean_pd: float
-    default_rate: float
-
-
-def performance(is_default: ArrayLike, default_probability: ArrayLike) -> Performance:
-    """Ranking and fit of a PD against what came true; both classes must occur.
-
-    Args:
-        is_default: 0 or 1, shape (n,).
-        default_probability: shape (n,).
-    """
-    truth = np.asarray(is_default, dtype=np.int64)
-    probability = np.asarray(default_probability, dtype=np.float64)
-    return Performance(
-        rows=len(truth),
-        defaults=int(truth.sum()),
-        auc=bootstrap_auc(truth, probability),
-        log_loss=float(log_loss(truth, probability, labels=[0, 1])),
-        mean_pd=float(probability.mean()),
-        default_rate=float(truth.mean()),
-    )
 
 
 def bootstrap_auc(
@@ -132,6 +103,58 @@ def joint_variance_share(explanation: Explanation) -> float:
     spread = log_odds - log_odds.mean()
     variance = float(np.mean(spread**2))
     return float(np.mean(spread * explanation.joint_effect)) / variance if variance else 0.0
+
+
+def calibration_slope(is_default: ArrayLike, log_odds: ArrayLike, customers: ArrayLike) -> Estimate:
+    """The slope of the logistic regression of outcomes on log-odds: 1 where these are calibrated.
+
+    Below 1 the PDs are too extreme, above 1 not enough so (Cox 1958, "Two further applications of
+    a model for binary regression"). The interval is Wald's, with errors that allow for several rows
+    of one customer (Liang and Zeger 1986, "Longitudinal data analysis using generalized linear
+    models").
+
+    Args:
+        is_default: 0 or 1, shape (n,); both must occur.
+        log_odds: shape (n,).
+        customers: whose rows they are, shape (n,).
+    """
+    truth = np.asarray(is_default, dtype=np.float64)
+    raw = np.asarray(log_odds, dtype=np.float64)
+    slope, offset = platt(raw, truth)
+    probability = sigmoid(slope * raw + offset)
+    design = np.column_stack([raw, np.ones(len(raw))])
+    information = (design * (probability * (1 - probability))[:, None]).T @ design
+    _, codes = np.unique(np.asarray(customers), return_inverse=True)
+    scores = design * (truth - probability)[:, None]
+    by_customer = np.column_stack([np.bincount(codes, weights=score) for score in scores.T])
+    bread = np.linalg.pinv(information)
+    error = float(np.sqrt((bread @ (by_customer.T @ by_customer) @ bread)[0, 0]))
+    return Estimate(slope, slope - 1.96 * error, slope + 1.96 * error)
+
+
+def population_stability_index(reference: ArrayLike, other: ArrayLike, bins: int = 10) -> float:
+    """How far a distribution has moved from another: below 0.1 little, above 0.25 a lot.
+
+    The sum over bins of (share - reference share) * ln(share / reference share), with bins that
+    part the reference evenly (Siddiqi, Credit Risk Scorecards, 2006, chapter 8). A bin without rows
+    counts as half a row.
+
+    Args:
+        reference: shape (n,).
+        other: shape (m,).
+        bins: how many, fewer where values tie.
+    """
+    old, new = np.asarray(reference, dtype=np.float64), np.asarray(other, dtype=np.float64)
+    edges = np.unique(np.quantile(old, np.linspace(0, 1, bins + 1)[1:-1]))
+
+    def counts(values: NDArray[np.float64]) -> NDArray[np.int64]:
+        return np.bincount(np.searchsorted(edges, values), minlength=len(edges) + 1)
+
+    was, now = counts(old), counts(new)
+    is_used = was + now > 0
+    was_share = np.maximum(was[is_used], 0.5) / len(old)
+    now_share = np.maximum(now[is_used], 0.5) / len(new)
+    return float(np.sum((now_share - was_share) * np.log(now_share / was_share)))
 
 
 def _auc(bad: NDArray[np.float64], good: NDArray[np.float64]) -> float:

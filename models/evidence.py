@@ -6,9 +6,8 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from models.acceptance import Worth, worth
+from models.acceptance import Worth, estimate, worth
 from models.dimension_gbm import DimensionGBM, TrainingParams
 from models.evaluation import BOOTSTRAP_SEED, Estimate
 from models.training import Cohort, latest_held_out
@@ -106,12 +105,12 @@ def evidence(
         explained = fitted.explain(later.features, num_threads=params.num_threads)
         found[model] = worth(truth, owed, explained.default_probability, rounds, BOOTSTRAP_SEED)
     figures = {
-        model: {name: _estimate(drawn) for name, drawn in measured.named()}
+        model: {name: estimate(drawn) for name, drawn in measured.named()}
         for model, measured in found.items()
     }
     of_all = dict(found[ALL].named())
     against_all = {
-        model: {name: _estimate(drawn - of_all[name]) for name, drawn in measured.named()}
+        model: {name: estimate(drawn - of_all[name]) for name, drawn in measured.named()}
         for model, measured in found.items()
         if model != ALL
     }
@@ -135,9 +134,3 @@ def _models(dimensions: Sequence[str]) -> dict[str, tuple[str, ...]]:
             f"without {name}": tuple(d for d in dimensions if d != name) for name in dimensions
         }
     return found
-
-
-def _estimate(drawn: NDArray[np.float64]) -> Estimate:
-    """The value of the rows as they are, with the percentile interval of the rounds."""
-    lower, upper = np.percentile(drawn[1:], [2.5, 97.5])
-    return Estimate(float(drawn[0]), float(lower), float(upper))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import lightgbm as lgb
 import numpy as np
 
+from models.log_odds import logit
 from models.tree_text import leaf_values, regroup
 from pipeline.errors import RisklineError
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from models.learning_rows import LearningRows, Rows
 
 # What an analyst may not choose: these make the model what it says it is.
 _FIXED: dict[str, object] = {
@@ -73,7 +76,7 @@ class TrainingParams:
     max_bin: int = 255
     early_stopping_rounds: int = 50
     separate_share: float = 0.25
-    joint_standard_errors: float = 1.0
+    joint_standard_errors: float = 0.0
     min_defaults: int = 20
     seed: int = 20240229
     num_threads: int = field(default=0, compare=False)
@@ -96,19 +99,6 @@ class TrainingParams:
             )
 
 
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Customers to learn from, or to stop on.
-
-    Attributes:
-        matrix: (n, features) float64.
-        labels: (n,) 1 for default, 0 for none.
-    """
-
-    matrix: NDArray[np.float64]
-    labels: NDArray[np.float64]
-
-
 @dataclass(frozen=True)
 class Grown:
     """Trees in LightGBM's model text.
@@ -125,9 +115,7 @@ class Grown:
 
 
 def grow(
-    rows: Rows,
-    valid: Rows | None,
-    base: float,
+    learning: LearningRows,
     dimensions: Mapping[str, Sequence[str]],
     monotone: Mapping[str, int],
     params: TrainingParams,
@@ -149,9 +137,7 @@ def grow(
     boosting on the rows' own distribution).
 
     Args:
-        rows: Training rows, the features in the dimensions' order.
-        valid: Rows for early stopping, if any.
-        base: Log-odds from which the first stage sets out.
+        learning: What to grow on and stop by, the features in the dimensions' order.
         dimensions: Dimension to its features.
         monotone: Feature to +1, -1 or 0; 0 where it is not named.
         params: How to grow the trees.
@@ -162,25 +148,11 @@ def grow(
     Raises:
         RisklineError: LightGBM refuses the parameters.
     """
-    names = [feature for features in dimensions.values() for feature in features]
-    place = {name: index for index, name in enumerate(names)}
-    together = [[place[name] for name in features] for features in dimensions.values() if features]
-    settings = _settings(params, [monotone.get(name, 0) for name in names], len(rows.labels))
-
-    train = lgb.Dataset(
-        rows.matrix,
-        rows.labels,
-        init_score=np.full(len(rows.labels), base),
-        feature_name=names,
-        params=settings,
-    )
-    watched: lgb.Dataset | None = None
-    if valid is not None:
-        start = np.full(len(valid.labels), base)
-        watched = train.create_valid(valid.matrix, valid.labels, init_score=start)
-    separate = _boost(
-        {**settings, "interaction_constraints": together}, train, watched, params.num_trees, params
-    )
+    rows, valid = learning.rows, learning.valid
+    first = _FirstStage(learning, dimensions, monotone, params)
+    base, settings, together = first.base, first.settings(params), first.together
+    train, watched = first.train, first.watched
+    separate = first.boost(params)
     all_separate = separate.best_iteration or separate.num_trees()
     alone = Grown([separate.model_to_string(num_iteration=all_separate)], (all_separate, 0))
     if params.joint_trees == 0 or len(together) < 2:
@@ -193,10 +165,10 @@ def grow(
         return base + np.asarray(raw, dtype=np.float64)
 
     # The same bins once more: they cost more memory than all else.
-    first = math.ceil(params.separate_share * all_separate)
-    train.set_init_score(reached(rows, first))
+    set_out = math.ceil(params.separate_share * all_separate)
+    train.set_init_score(reached(rows, set_out))
     if valid is not None and watched is not None:
-        start = reached(valid, first)
+        start = reached(valid, set_out)
         watched.set_init_score(start)
     joint = _boost(settings, train, watched, params.joint_trees, params)
     kept = joint.num_trees()
@@ -205,12 +177,12 @@ def grow(
     if kept == 0:
         return alone
     stages = [
-        separate.model_to_string(num_iteration=first),
+        separate.model_to_string(num_iteration=set_out),
         joint.model_to_string(num_iteration=kept),
     ]
     effect = _joint_effect(stages, [len(group) for group in dimensions.values()], rows, params)
     if not effect.any():
-        return Grown(stages, (first, kept))
+        return Grown(stages, (set_out, kept))
     train.set_init_score(np.zeros(len(effect)))
     train.set_label(effect - effect.mean())
     moved = _boost(
@@ -220,7 +192,85 @@ def grow(
         _MOVED_TREES,
         params,
     )
-    return Grown(stages, (first, kept), moved.model_to_string())
+    return Grown(stages, (set_out, kept), moved.model_to_string())
+
+
+def validation_loss(
+    learning: LearningRows,
+    dimensions: Mapping[str, Sequence[str]],
+    monotone: Mapping[str, int],
+    params: TrainingParams,
+) -> Callable[[TrainingParams], float]:
+    """What the first stage reaches on the validation rows, as a function of the parameters.
+
+    Args:
+        learning: What to grow on and stop by; it has validation rows.
+        dimensions: Dimension to its features.
+        monotone: Feature to direction.
+        params: Whose bins are those of all calls.
+
+    Returns:
+        A function that grows a first stage, and returns the least mean log-loss it came to.
+    """
+    first = _FirstStage(learning, dimensions, monotone, params)
+    valid = learning.valid
+    if valid is None:
+        raise ValueError("without validation rows there is no loss on them")
+    wrong_way = 1.0 - 2.0 * valid.labels
+
+    def loss(chosen: TrainingParams) -> float:
+        trees = first.boost(chosen)
+        raw = trees.predict(
+            valid.matrix,
+            raw_score=True,
+            num_iteration=trees.best_iteration or trees.num_trees(),
+            num_threads=chosen.num_threads,
+        )
+        # Not LightGBM's own figure, whose last bits depend on the number of threads.
+        return math.fsum(np.logaddexp(0.0, wrong_way * (first.base + raw))) / len(wrong_way)
+
+    return loss
+
+
+class _FirstStage:
+    """Trees that keep to one dimension each, over rows whose bins are made once."""
+
+    def __init__(
+        self,
+        learning: LearningRows,
+        dimensions: Mapping[str, Sequence[str]],
+        monotone: Mapping[str, int],
+        params: TrainingParams,
+    ) -> None:
+        rows, valid = learning.rows, learning.valid
+        names = [feature for features in dimensions.values() for feature in features]
+        place = {name: index for index, name in enumerate(names)}
+        self.together = [
+            [place[name] for name in features] for features in dimensions.values() if features
+        ]
+        self._directions = [monotone.get(name, 0) for name in names]
+        self._rows = len(rows.labels)
+        self.base = logit(float(rows.labels.mean()))
+        self.train = lgb.Dataset(
+            rows.matrix,
+            rows.labels,
+            init_score=np.full(len(rows.labels), self.base),
+            feature_name=names,
+            params=self.settings(params),
+        )
+        self.watched: lgb.Dataset | None = None
+        if valid is not None:
+            start = np.full(len(valid.labels), self.base)
+            self.watched = self.train.create_valid(valid.matrix, valid.labels, init_score=start)
+
+    def settings(self, params: TrainingParams) -> dict[str, object]:
+        """LightGBM's parameters."""
+        return _settings(params, self._directions, self._rows)
+
+    def boost(self, params: TrainingParams) -> lgb.Booster:
+        """Grow the trees."""
+        settings = {**self.settings(params), "interaction_constraints": self.together}
+        return _boost(settings, self.train, self.watched, params.num_trees, params)
 
 
 def fewest_trees(

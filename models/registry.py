@@ -1,18 +1,20 @@
 """Keeps every trained model, and says which one is in use: an MLflow registry on SQLite."""
 
 import fcntl
+import json
 import logging
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
 from models import pyfunc
 from models.dimension_gbm import DimensionGBM
+from models.judgement import Judgement
 from models.pyfunc import MODEL_FILE
 from models.training import Trained
 from pipeline.errors import RisklineError
@@ -24,6 +26,8 @@ MODEL_NAME = "riskline_pd"
 CHAMPION, CHALLENGER = "champion", "challenger"
 PREVIOUS = "previous_champion"
 FOLDER = "model"
+JUDGEMENT_FILE = "judgement.json"
+TRIALS_FILE = "trials.json"
 
 
 @dataclass(frozen=True)
@@ -32,16 +36,17 @@ class Registered:
 
     version: str
     model: DimensionGBM
-    held_out_auc: float
-    held_out_auc_lower: float
+    notes: Mapping[str, str]
+    judgement: Judgement
 
 
-def register(home: Path, trained: Trained, notes: Mapping[str, str]) -> str:
+def register(home: Path, trained: Trained, judgement: Judgement, notes: Mapping[str, str]) -> str:
     """Keep a trained model as a new version: the challenger, until it is promoted.
 
     Args:
         home: RISK_HOME.
         trained: what is kept, with its figures.
+        judgement: what the gate says of it.
         notes: kept beside it, such as the policy's hash.
 
     Returns:
@@ -56,12 +61,15 @@ def register(home: Path, trained: Trained, notes: Mapping[str, str]) -> str:
             experiment_id = experiment.experiment_id
         run = client.create_run(experiment_id)
         run_id = run.info.run_id
-        for name, value in {**notes, "content_hash": trained.model.content_hash}.items():
+        for name, value in {**notes, **_history(trained)}.items():
             client.log_param(run_id, name, value)
-        for name, figure in _figures(trained).items():
-            client.log_metric(run_id, name, figure)
+        for name, figure in judgement.by_name.items():
+            client.log_metric(run_id, name, figure.value)
         with tempfile.TemporaryDirectory() as folder:
             pyfunc.write(trained.model, Path(folder))
+            (Path(folder) / JUDGEMENT_FILE).write_text(judgement.to_json(), encoding="utf-8")
+            tried = [asdict(trial) for trial in trained.trials]
+            (Path(folder) / TRIALS_FILE).write_text(json.dumps(tried, indent=1), encoding="utf-8")
             client.log_artifacts(run_id, folder, FOLDER)
         client.set_terminated(run_id)
         if not client.search_registered_models(f"name = '{MODEL_NAME}'"):
@@ -137,7 +145,15 @@ def registered(home: Path, version: str) -> Registered:
             raise RisklineError(f"the registry has no model of version {version!r}") from error
         run = client.get_run(str(found.run_id))
         who = "the champion" if _aliases(client).get(CHAMPION) == version else "the model"
-    file = Path(unquote(urlparse(str(found.source)).path)) / MODEL_FILE
+    folder = Path(unquote(urlparse(str(found.source)).path))
+    file = folder / MODEL_FILE
+    try:
+        judgement = Judgement.from_json((folder / JUDGEMENT_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RisklineError(
+            f"the judgement of version {version} is lost or damaged; restore "
+            f"{folder / JUDGEMENT_FILE} or run riskline train"
+        ) from error
     try:
         model = DimensionGBM.from_json(file.read_bytes().decode(errors="replace"))
     except RisklineError as error:
@@ -156,8 +172,8 @@ def registered(home: Path, version: str) -> Registered:
     return Registered(
         version=version,
         model=model,
-        held_out_auc=run.data.metrics["held_out_auc"],
-        held_out_auc_lower=run.data.metrics["held_out_auc_lower"],
+        notes=dict(run.data.params),
+        judgement=judgement,
     )
 
 
@@ -167,16 +183,14 @@ def _aliases(client: "MlflowClient") -> Mapping[str, str]:
     return {name: str(v) for name, v in models[0].aliases.items()} if models else {}
 
 
-def _figures(trained: Trained) -> dict[str, float]:
-    held_out = trained.held_out
+def _history(trained: Trained) -> dict[str, str]:
+    """How a model came about."""
     return {
-        "held_out_auc": held_out.auc.value,
-        "held_out_auc_lower": held_out.auc.lower,
-        "held_out_auc_upper": held_out.auc.upper,
-        "held_out_log_loss": held_out.log_loss,
-        "held_out_rows": held_out.rows,
-        "held_out_defaults": held_out.defaults,
-        "joint_variance_share": trained.joint_variance_share,
+        "content_hash": trained.model.content_hash,
+        "fitted_cohorts": ", ".join(str(day) for day in trained.fitted_cohorts),
+        "held_out_cohorts": ", ".join(str(day) for day in trained.held_out_cohorts),
+        "constant_features": ", ".join(trained.constant_features),
+        "trials": str(len(trained.trials)),
     }
 
 

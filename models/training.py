@@ -1,14 +1,19 @@
-"""Trains the PD model on past cohorts, split by time."""
+"""Trains the PD model on past cohorts, split by time and by customer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from models.dimension_gbm import DimensionGBM, TrainingParams
-from models.evaluation import Performance, joint_variance_share, performance
+from models.search import Trial, search
 from pipeline.errors import RisklineError
+
+SET_ASIDE_OF = 5
+"""One customer in so many is never learnt from."""
 
 
 @dataclass(frozen=True)
@@ -16,23 +21,60 @@ class Cohort:
     """Customers as of one past day, and who of them defaulted within the horizon.
 
     ``features`` has one row a customer, with customer_id as its index; ``is_default`` has the same
-    customers, in any order.
+    customers, in any order; and so has ``groups``, if it is there: attributes that the model must
+    not see, but by which it is looked at.
     """
 
     as_of: date
     features: pd.DataFrame
     is_default: pd.Series
+    groups: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
-        mine, theirs = self.features.index.sort_values(), self.is_default.index.sort_values()
-        if not mine.is_unique or not mine.equals(theirs):
+        mine = self.features.index.sort_values()
+        others = [self.is_default.index, *([] if self.groups is None else [self.groups.index])]
+        if not mine.is_unique or not all(mine.equals(each.sort_values()) for each in others):
             raise ValueError(f"features and outcomes of {self.as_of} are not of the same customers")
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A calibrated model, and how it does on the cohorts that it was not fitted to.
+class Stack:
+    """The customers of several cohorts one below the other, each cohort's in their order.
 
+    All have the same index, of numbers; ``customers`` says whose rows they are.
+    """
+
+    cohorts: tuple[date, ...]
+    customers: pd.Series
+    features: pd.DataFrame
+    is_default: pd.Series
+    groups: pd.DataFrame
+
+    def where(self, kept: NDArray[np.bool_]) -> "Stack":
+        """Some of the rows."""
+        return Stack(
+            self.cohorts,
+            self.customers[kept].reset_index(drop=True),
+            self.features[kept].reset_index(drop=True),
+            self.is_default[kept].reset_index(drop=True),
+            self.groups[kept].reset_index(drop=True),
+        )
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a model is fitted to, what it is stopped and calibrated on, and what it never sees."""
+
+    fitted: Stack
+    late: Stack
+    unseen: Stack
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A calibrated model, and how it came about.
+
+    ``trials`` are the parameters that were tried; the best of them are the model's.
     ``constant_features`` are those with one value, or none, in all fitted cohorts: the model cannot
     learn from them. That is no error, for a source may lack a whole table; but people are told.
     """
@@ -40,63 +82,103 @@ class Trained:
     model: DimensionGBM
     fitted_cohorts: tuple[date, ...]
     held_out_cohorts: tuple[date, ...]
-    held_out: Performance
-    joint_variance_share: float
     constant_features: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Stack:
-    """The customers of several cohorts one below the other, each cohort's in their order."""
-
-    cohorts: tuple[date, ...]
-    features: pd.DataFrame
-    is_default: pd.Series
+    trials: tuple[Trial, ...]
 
 
 def train(
-    cohorts: Sequence[Cohort],
+    parts: Parts,
     *,
     dimensions: Mapping[str, Sequence[str]],
     monotone: Mapping[str, int],
-    held_out_cohorts: int,
     params: TrainingParams,
+    trials: int = 1,
 ) -> Trained:
-    """Fit on the earlier cohorts; choose the number of trees and calibrate on the latest.
+    """Fit on the earlier cohorts; choose parameters and trees, and calibrate, on the later.
 
     Args:
-        cohorts: at least one more than are held out.
+        parts: the cohorts as `split` parts them.
         dimensions: the features of each dimension.
         monotone: direction of each feature, -1, 0 or 1.
-        held_out_cohorts: how many of the latest are held out.
         params: of the boosting.
+        trials: how many sets of parameters are tried; with one, those given are used.
 
     Raises:
-        RisklineError: there are too few cohorts, or too few defaults in them; a cohort lacks a
-            feature, or holds one that is no number.
+        RisklineError: there are too few defaults among the rows, or a feature is no number.
     """
-    early, late = latest_held_out(cohorts, held_out_cohorts, list(monotone))
-    model = DimensionGBM.fit(
-        early.features,
-        early.is_default,
+    fitted, late = parts.fitted, parts.late
+    found = search(
+        fitted.features,
+        fitted.is_default,
+        late.features,
+        late.is_default,
         dimensions=dimensions,
         monotone=monotone,
         params=params,
+        trials=trials,
+    )
+    model = DimensionGBM.fit(
+        fitted.features,
+        fitted.is_default,
+        dimensions=dimensions,
+        monotone=monotone,
+        params=found.best,
         X_valid=late.features,
         y_valid=late.is_default,
     ).calibrated(late.features, late.is_default)
-    explained = model.explain(late.features, num_threads=params.num_threads)
     return Trained(
         model=model,
-        fitted_cohorts=early.cohorts,
+        fitted_cohorts=fitted.cohorts,
         held_out_cohorts=late.cohorts,
-        held_out=performance(late.is_default, explained.default_probability),
-        joint_variance_share=joint_variance_share(explained),
         # Missing counts as a value: a feature that only some customers have says something.
         constant_features=tuple(
-            name for name in model.feature_names if len(early.features[name].drop_duplicates()) == 1
+            name
+            for name in model.feature_names
+            if len(fitted.features[name].drop_duplicates()) == 1
         ),
+        trials=found.trials,
     )
+
+
+def split(cohorts: Sequence[Cohort], held_out_cohorts: int, names: Sequence[str]) -> Parts:
+    """Part cohorts by time, and the customers of the later ones by who they are.
+
+    The horizons of two cohorts overlap, and a default within both is the outcome of the same
+    customer in both. So a later date alone does not make rows unseen: one customer in
+    `SET_ASIDE_OF`, chosen by a hash of the customer's id and hence the same at every training, is
+    left out of fitting, stopping and calibration alike, and of the later cohorts just these are
+    what a model is measured on, and compared with another.
+
+    Args:
+        cohorts: in any order.
+        held_out_cohorts: how many of the latest.
+        names: of the features to keep.
+
+    Raises:
+        RisklineError: there are no others, a cohort lacks a feature, or of the customers that are
+            set aside none defaulted, or all.
+    """
+    early, late = latest_held_out(cohorts, held_out_cohorts, names)
+    unseen = late.where(is_set_aside(late.customers))
+    defaults = int(unseen.is_default.sum())
+    if defaults in (0, len(unseen.is_default)):
+        raise RisklineError(
+            f"of the {len(unseen.is_default)} customers of the latest cohorts that are set aside "
+            f"to measure a model, {defaults} defaulted: both kinds are needed; hold out more "
+            "cohorts in the policy, or train on a bank with more customers"
+        )
+    return Parts(
+        early.where(~is_set_aside(early.customers)),
+        late.where(~is_set_aside(late.customers)),
+        unseen,
+    )
+
+
+def is_set_aside(customers: pd.Series) -> NDArray[np.bool_]:
+    """Whether each customer is one of those that no model learns from, (n,)."""
+    keys = customers.astype(str).to_numpy(dtype=object)
+    hashed = pd.util.hash_array(keys, categorize=False)
+    return np.asarray(hashed % np.uint64(SET_ASIDE_OF) == 0)
 
 
 def latest_held_out(
@@ -133,8 +215,14 @@ def _stack(cohorts: Sequence[Cohort], names: Sequence[str]) -> Stack:
             )
     features = pd.concat([cohort.features.sort_index()[list(names)] for cohort in cohorts])
     is_default = pd.concat([cohort.is_default.sort_index() for cohort in cohorts])
+    groups = [
+        pd.DataFrame(index=cohort.features.index) if cohort.groups is None else cohort.groups
+        for cohort in cohorts
+    ]
     return Stack(
         tuple(cohort.as_of for cohort in cohorts),
+        features.index.to_series().reset_index(drop=True),
         features.reset_index(drop=True),
         is_default.astype("int64").reset_index(drop=True),
+        pd.concat([group.sort_index() for group in groups]).reset_index(drop=True),
     )

@@ -58,33 +58,75 @@ def run(as_of: AsOf) -> None:
 
 
 @app.command()
-def train(as_of: AsOf) -> None:
+def train(
+    as_of: AsOf,
+    horizon: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of the outcome, if not the policy's; such a model only tells."),
+    ] = None,
+    note: Annotated[str, typer.Option(help="Why it is trained; kept with the model.")] = "",
+) -> None:
     """Train a model on what is known on a date; it scores if it deserves to."""
     settings = _settings()
     day = _business_date(as_of, settings)
     from pipeline import retraining
 
-    training = retraining.train(settings, day)
-    trained = training.trained
     console = _console()
-    console.print(
-        f"version {training.version}: fitted to {len(trained.fitted_cohorts)} cohorts "
-        f"({trained.fitted_cohorts[0]} to {trained.fitted_cohorts[-1]})"
+    training = retraining.train(
+        settings,
+        day,
+        horizon=horizon,
+        note=note,
+        on_stage=lambda stage: console.print(f"{day} {stage}"),
     )
+    version, judgement = training.model.version, training.model.judgement
+    figures = judgement.by_name
     console.print(
-        f"held out {', '.join(str(day) for day in trained.held_out_cohorts)}: "
-        f"{trained.held_out.rows} customers, {trained.held_out.defaults} defaults, "
-        f"AUC {trained.held_out.auc}, joint effect {trained.joint_variance_share:.1%} of the "
-        "log-odds' variance"
+        f"version {version}: learnt from {figures['rows_fitted'].value:,.0f} rows, measured on "
+        f"{figures['rows_unseen'].value:,.0f} of customers never learnt from"
     )
-    if trained.constant_features:
+    for name in ("auc", "auc_less_champion", "log_loss_less_champion", "joint_variance_share"):
+        if name in figures:
+            console.print(f"  {figures[name]}", soft_wrap=True)
+    if constant := training.model.notes["constant_features"]:
         console.print(
-            f"{len(trained.constant_features)} features never varied, so nothing is learnt from "
-            f"them: {', '.join(trained.constant_features)}",
+            f"features that never varied, so that nothing is learnt from them: {constant}",
             soft_wrap=True,
         )
-    verdict = "is the champion" if training.is_champion else "ranks worse; the champion stays"
-    console.print(f"version {training.version} {verdict}")
+    if training.is_champion:
+        console.print(f"version {version} is the champion")
+    elif judgement.has_passed:
+        console.print(
+            f"version {version} deserves to be the champion; riskline promote {version} makes it so"
+        )
+    else:
+        console.print(f"version {version} stays a challenger, and the champion stays:")
+        for reason in judgement.reasons:
+            console.print(f"  {reason}", soft_wrap=True)
+
+
+@app.command()
+def promote(version: str) -> None:
+    """Make a version that the gate has let through the champion."""
+    settings = _settings()
+    from pipeline import retraining
+
+    retraining.promote(settings, version)
+    _console().print(f"version {version} is the champion, and scores from the next night on")
+
+
+@app.command()
+def card(
+    version: Annotated[
+        str | None, typer.Option(help="Of the registry; else the champion.", metavar="N")
+    ] = None,
+) -> None:
+    """Print the document of a version of the model: data, choices, figures, limits, fairness."""
+    settings = _settings()
+    from models.card import card as card_of
+    from pipeline import lookups
+
+    typer.echo(card_of(lookups.model(settings, version)), nl=False)
 
 
 @app.command()
@@ -277,7 +319,7 @@ def status() -> None:
     console.print(
         "no model has been trained yet"
         if champion is None
-        else f"champion: version {champion.version}, held-out AUC {champion.held_out_auc:.4f}"
+        else f"champion: version {champion.version}, {champion.judgement.by_name['auc']}"
     )
     query = (
         "SELECT r.as_of_date, r.run_id, r.model_version, r.customers, r.warnings, "

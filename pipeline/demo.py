@@ -44,9 +44,14 @@ def demo(settings: Settings, console: Console) -> None:
     console.print(f"a simulated bank, rows by table: {counts}")
     nights = [bank.last_date - timedelta(days=back) for back in reversed(range(NIGHTS))]
     training = retraining.train(settings, nights[0] - timedelta(days=1))
+    if not training.is_champion:
+        raise RisklineError(
+            "the gate refused the model of the demonstration: "
+            f"{'; '.join(training.model.judgement.reasons) or 'a person has to approve it first'}"
+        )
     console.print(
-        f"a model, version {training.version}: AUC {training.trained.held_out.auc} on "
-        f"{training.trained.held_out.rows:,} customers of later cohorts"
+        f"a model, version {training.model.version}: "
+        f"{training.model.judgement.by_name['auc']}, on customers never learnt from"
     )
     scheduler.prepare(settings)
     for night in nights:

@@ -4,6 +4,8 @@ from datetime import date
 
 import pyarrow as pa
 
+from models import registry
+from models.registry import Registered
 from pipeline.as_of import known_at_close
 from pipeline.contracts.judged import days_not_judged, quarantined_keys
 from pipeline.errors import RisklineError
@@ -70,6 +72,20 @@ def without_personal(view: CustomerView, settings: Settings) -> CustomerView:
         name: value for name, value in view.values.items() if not FEATURES[name].frame.is_personal
     }
     return CustomerView(values, rows)
+
+
+def model(settings: Settings, version: str | None) -> Registered:
+    """A version of the model; the champion where none is named.
+
+    Raises:
+        RisklineError: there is no such version, or it is damaged.
+    """
+    if version is not None:
+        return registry.registered(settings.home, version)
+    champion = registry.champion(settings.home)
+    if champion is None:
+        raise RisklineError("no model is the champion yet; train one, or name a --version")
+    return champion
 
 
 def quarantined(settings: Settings, as_of: date) -> dict[str, pa.Table]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
 
 NIGHTLY = "nightly_risk_scoring"
+RETRAINING = "retrain_risk_model"
 UI_PORT = 8080
 START_SECONDS = 120
 STOP_SECONDS = 20
@@ -125,19 +126,38 @@ def run_night(
     Raises:
         RisklineError: the DAG cannot be loaded, or a param is not what it must be.
     """
+    return run_dag(NIGHTLY, scheduled_at(as_of, settings), run_conf)
+
+
+def run_dag(
+    dag_id: str, logical_date: datetime, run_conf: Mapping[str, object] | None = None
+) -> "DagRun":
+    """Run a DAG in this process, from end to end.
+
+    Args:
+        dag_id: its name.
+        logical_date: as the scheduler would give it.
+        run_conf: params of the run.
+
+    Returns:
+        The finished run; its state tells whether it succeeded.
+
+    Raises:
+        RisklineError: the DAG cannot be loaded, or a param is not what it must be.
+    """
     from airflow.dag_processing.dagbag import BundleDagBag
     from airflow.sdk.exceptions import ParamValidationError
 
     # A fresh object each time: a run's params stay in the one it ran.
     folder = REPOSITORY / "dags"
     bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
-    dag = bag.get_dag(NIGHTLY)
+    dag = bag.get_dag(dag_id)
     if dag is None:
         reasons = " ".join(str(reason) for reason in bag.import_errors.values())
-        raise RisklineError(f"DAG {NIGHTLY} cannot be loaded from {folder}: {reasons[-300:]}")
+        raise RisklineError(f"DAG {dag_id} cannot be loaded from {folder}: {reasons[-300:]}")
     try:
         run: DagRun = dag.test(
-            logical_date=scheduled_at(as_of, settings),
+            logical_date=logical_date,
             run_conf=None if run_conf is None else dict(run_conf),
         )
     except ParamValidationError as error:

@@ -57,6 +57,12 @@ class Settings(BaseSettings):
         "riskline[spark] and Java",
     )
 
+    promotion_approval: bool = Field(
+        default=False,
+        description="whether a person has to approve, in Airflow's UI or by riskline promote, that "
+        "a model becomes the champion",
+    )
+
     @field_validator("home", "source_queries", "contracts", "policy")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:

@@ -56,6 +56,16 @@ class WarningRule(BaseModel):
         return self
 
 
+class PromotionBounds(BaseModel):
+    """What the gate wants of a model before it may score."""
+
+    model_config = _STRICT
+
+    calibration_ratio: float = Field(gt=1)
+    calibration_slope: float = Field(gt=1)
+    stability_index: float = Field(gt=0)
+
+
 RuleName = Literal[
     "pd_above",
     "pd_jump",
@@ -84,6 +94,8 @@ class Policy(BaseModel):
     warning_rules: dict[RuleName, WarningRule] = Field(min_length=1)
     training_cohorts: int = Field(ge=2, le=120)
     held_out_cohorts: int = Field(ge=1, le=60)
+    search_trials: int = Field(ge=1, le=1000)
+    promotion_bounds: PromotionBounds
 
     @model_validator(mode="after")
     def _bounds_rise(self) -> Self:

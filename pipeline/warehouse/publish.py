@@ -15,6 +15,10 @@ from pipeline.errors import RisklineError, UnreachableError
 from pipeline.warehouse.connection import LOST, bulk_connect, connect, in_one_line
 from pipeline.warehouse.schema import SCHEMA, ensure_schema
 
+RUN_ID = "run_id"
+"""The column of every table of a night, and of no other."""
+PERFORMANCE = "model_performance"
+
 
 def check_outputs(
     tables: Mapping[str, pa.Table], contracts: Mapping[str, Contract], engine: Engine
@@ -56,36 +60,77 @@ def publish(
     Args:
         url: of a role that may write the schema.
         as_of: the night; each table's rows bear it in as_of_date.
-        tables: all tables of the output contracts, in their columns and types.
+        tables: all tables whose rows bear a run_id, in their columns and types.
         contracts: the output contracts by table.
 
     Raises:
         UnreachableError: the warehouse cannot be reached, or broke off.
         RisklineError: the transaction failed and left everything as it was.
     """
-    if tables.keys() != contracts.keys():
-        raise ValueError(f"a night has the tables {sorted(contracts)}, not {sorted(tables)}")
+    nightly = {name for name, contract in contracts.items() if RUN_ID in contract.column_names}
+    if tables.keys() != nightly:
+        raise ValueError(f"a night has the tables {sorted(nightly)}, not {sorted(tables)}")
+    _replace(url, tables, contracts, "as_of_date", as_of, f"the night of {as_of}")
+
+
+def publish_performance(
+    url: str, version: str, rows: pa.Table, contracts: Mapping[str, Contract]
+) -> None:
+    """Replace the figures of a version of the model, as a night is replaced.
+
+    Args:
+        url: of a role that may write the schema.
+        version: each row bears it in model_version.
+        rows: all its figures, in the columns and types of the contract.
+        contracts: the output contracts by table.
+
+    Raises:
+        UnreachableError: the warehouse cannot be reached, or broke off.
+        RisklineError: the transaction failed and left everything as it was.
+    """
+    _replace(
+        url,
+        {PERFORMANCE: rows},
+        contracts,
+        "model_version",
+        version,
+        f"the figures of version {version}",
+    )
+
+
+def _replace(
+    url: str,
+    tables: Mapping[str, pa.Table],
+    contracts: Mapping[str, Contract],
+    column: str,
+    value: date | str,
+    what: str,
+) -> None:
+    """Put rows in the place of those that bear the same value in a column, in one transaction."""
     with connect(url) as connection:
         ensure_schema(connection, contracts)
     with bulk_connect(url) as bulk, bulk.cursor() as cursor:
         try:
-            # One night is published by one run at a time; the other one waits and replaces it.
-            cursor.execute(f"SELECT pg_advisory_xact_lock({as_of.toordinal()}, 0)")
+            # The same rows are published by one run at a time; the other one waits and replaces
+            # them.
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", (f"{column} {value}",)
+            )
             cursor.fetchall()
-            for name in contracts:
+            for name, rows in tables.items():
                 cursor.execute(
-                    f'DELETE FROM "{SCHEMA}"."{name}" WHERE as_of_date = $1',  # noqa: S608 - a contract's name
-                    (as_of,),
+                    f'DELETE FROM "{SCHEMA}"."{name}" WHERE "{column}" = $1',  # noqa: S608 - a contract's names
+                    (value,),
                 )
-                cursor.adbc_ingest(name, tables[name], mode="append", db_schema_name=SCHEMA)
+                cursor.adbc_ingest(name, rows, mode="append", db_schema_name=SCHEMA)
             bulk.commit()
         except adbc_driver_manager.OperationalError as error:
             raise UnreachableError(
-                f"{LOST} while the night of {as_of} was published, which is visible whole or not "
-                f"at all: {in_one_line(error)}; run the night again"
+                f"{LOST} while {what} was published, which is visible whole or not at all: "
+                f"{in_one_line(error)}; run it again"
             ) from error
         except adbc_driver_manager.Error as error:
             raise RisklineError(
-                f"publishing the night of {as_of} failed, and nothing of it is visible: "
-                f"{in_one_line(error)}; run the night again"
+                f"publishing {what} failed, and nothing of it is visible: {in_one_line(error)}; "
+                "run it again"
             ) from error

@@ -38,6 +38,24 @@ VIEWS = {
         )
         SELECT as_of_date, run_id FROM marked WHERE is_stale ORDER BY as_of_date
     """,
+    "model_verdicts": """
+        SELECT
+            as_of_date,
+            model_version,
+            bool_and(coalesce(passed, true)) AS has_passed,
+            string_agg(
+                meaning || ': ' || round(value::numeric, 4)
+                || coalesce(
+                    ' (95 % interval ' || round(lower::numeric, 4)
+                    || ' to ' || round(upper::numeric, 4) || ')',
+                    ''
+                )
+                || '; wanted: ' || wanted,
+                E'\n' ORDER BY metric
+            ) FILTER (WHERE NOT passed) AS reasons
+        FROM risk.model_performance
+        GROUP BY as_of_date, model_version
+    """,
     "current_warnings": """
         SELECT *
         FROM risk.warning_list
@@ -45,7 +63,8 @@ VIEWS = {
         ORDER BY rank
     """,
 }
-"""What reports read: the last published night; and the nights that should be run again."""
+"""What reports read: the last published night, the nights that should be run again, and which
+models the gate let through."""
 
 
 def ensure_schema(connection: psycopg.Connection, contracts: Mapping[str, Contract]) -> None:

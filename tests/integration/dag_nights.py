@@ -7,7 +7,6 @@ Usage: python dag_nights.py <file to write>, with RISK_HOME an empty folder.
 """
 
 import hashlib
-import importlib
 import json
 import os
 import sys
@@ -47,7 +46,7 @@ class Nights:
     def run(self, name: str, scheduled_for: date, **conf: str) -> None:
         """Run a night as the scheduler would on that date, and tell what became of it."""
         try:
-            with _heard(self.settings.home / "heard.txt") as heard:
+            with heard_meanwhile(self.settings.home / "heard.txt") as heard:
                 run = scheduler.run_night(scheduled_for, self.settings, conf or None)
             self.tell(name, run, heard)
         except RisklineError as error:
@@ -102,7 +101,7 @@ class Nights:
 
 
 @contextmanager
-def _heard(file: Path) -> Iterator[list[str]]:
+def heard_meanwhile(file: Path) -> Iterator[list[str]]:
     """The lines that are written meanwhile, to the terminal or by loggers that hold on to it."""
     lines: list[str] = []
     kept = {stream.fileno(): os.dup(stream.fileno()) for stream in (sys.stdout, sys.stderr)}
@@ -164,22 +163,23 @@ def _fails_how(file: Path) -> dict[str, Any]:
     """What the DAG makes of each kind of error: Airflow does not retry an AirflowFailException."""
     from airflow.sdk.exceptions import AirflowFailException
 
-    module = importlib.import_module(scheduler.NIGHTLY)
+    # Airflow must not be imported before its settings are made.
+    from pipeline import dag_tasks
 
     def kind(error: Exception) -> str:
         def work() -> None:
             raise error
 
         try:
-            module.or_fail(work)
+            dag_tasks.or_fail(work)
         except Exception as raised:
             return f"{type(raised).__name__}: {raised}"
         return "nothing"
 
     def told(error: Exception) -> list[str]:
-        with _heard(file) as heard:
+        with heard_meanwhile(file) as heard:
             task = SimpleNamespace(dag_id="the_dag", task_id="the_task")
-            module.tell_failure({"task_instance": task, "exception": error})
+            dag_tasks.tell_failure({"task_instance": task, "exception": error})
         return heard
 
     try:
@@ -204,7 +204,7 @@ def _date_less_run(nights: Nights) -> None:
     bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
     dag = bag.get_dag(scheduler.NIGHTLY)
     assert dag is not None
-    with _heard(nights.settings.home / "heard.txt") as heard:
+    with heard_meanwhile(nights.settings.home / "heard.txt") as heard:
         run = dag.test(logical_date=None)
     nights.tell("no date", run, heard)
 
@@ -215,9 +215,8 @@ def main(file: Path) -> None:
     server = ensure_running(settings.home)
     bank = simulate(BANK)
     load({name: bank[name] for name in REQUIRED}, server.url("bank", "bank"))
-    retraining.train(settings, FIRST_NIGHT - timedelta(days=1))
+    assert retraining.train(settings, FIRST_NIGHT - timedelta(days=1)).is_champion
     scheduler.prepare(settings)
-    sys.path.insert(0, str(REPOSITORY / "dags"))
     nights = Nights(settings)
     nights.told["dag"] = _describe()
     nights.told["errors"] = _fails_how(settings.home / "heard.txt")

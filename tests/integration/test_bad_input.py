@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-import yaml
 from pyarrow import csv
 from pydantic import SecretStr
 
@@ -25,6 +24,7 @@ from pipeline.settings import REPOSITORY, Settings
 from pipeline.simulator.bank import Bank, simulate
 from pipeline.simulator.load import load
 from pipeline.warehouse.server import Server, ensure_running
+from tests.integration.policies import write_policy
 
 # Of a size, and on a day, with business enough for the day's shares to be judged: little is
 # recorded on a month's last days. As short as a horizon of a month and some cohorts allow.
@@ -54,26 +54,12 @@ class Lender:
         return [*runs, *shown]
 
 
-# This is no test of the model.
-POLICY = {
-    "default_definition": {"days_past_due": 10, "horizon": 1},
-    "training": {"training_cohorts": 3, "held_out_cohorts": 1},
-}
-
-
 @pytest.fixture(scope="module")
 def lender(module_home: Path) -> Lender:
     tables = simulate(BANK)
     source = module_home / "source"
     write_source(tables, source)
-    policy = module_home / "policy"
-    policy.mkdir()
-    for name, values in POLICY.items():
-        words = {"description": "d", "unit": "u", "reference": "r"}
-        said = {
-            key: {**words, "values": {date(2000, 1, 1): value}} for key, value in values.items()
-        }
-        (policy / f"{name}.yaml").write_text(yaml.safe_dump(said))
+    policy = write_policy(module_home / "policy")
     server = ensure_running(module_home)
     settings = Settings(
         home=module_home,
@@ -82,7 +68,7 @@ def lender(module_home: Path) -> Lender:
         source_url=SecretStr(str(source)),
         warehouse_url=SecretStr(server.url("warehouse", "risk_pipeline")),
     )
-    retraining.train(settings, NIGHT_BEFORE)
+    assert retraining.train(settings, NIGHT_BEFORE).is_champion
     nightly.run(settings, NIGHT_BEFORE, trigger="test")
     return Lender(module_home, server, tables)
 

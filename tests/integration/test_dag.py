@@ -4,39 +4,27 @@ import json
 import os
 import subprocess
 import sys
-from datetime import date, timedelta
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from pipeline.settings import REPOSITORY
 from tests.integration import dag_nights
 from tests.integration.dag_nights import EMPTY_DAY, FIRST_NIGHT, LAST, TABLES
+from tests.integration.policies import write_policy
 
 STAGES = ["pull", "check", "build", "score", "decide", "publish"]
 BY_PARAM = str(LAST - timedelta(days=1))
-# Enough to learn from, and no more: this is no test of the model.
-POLICY = {
-    "default_definition": {"days_past_due": 10, "horizon": 1},
-    "training": {"training_cohorts": 3, "held_out_cohorts": 1},
-}
 Told = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
 def told(module_home: Path) -> Told:
     """What became of the nights of `dag_nights`, all run in one process of its own."""
-    policy = module_home / "policy"
-    policy.mkdir()
-    for name, values in POLICY.items():
-        words = {"description": "d", "unit": "u", "reference": "r"}
-        said = {
-            key: {**words, "values": {date(2000, 1, 1): value}} for key, value in values.items()
-        }
-        (policy / f"{name}.yaml").write_text(yaml.safe_dump(said))
+    policy = write_policy(module_home / "policy")
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -111,8 +99,9 @@ print(time.process_time() - began)
 """
 
 
-def test_its_file_is_read_in_less_than_a_second() -> None:
-    file = REPOSITORY / "dags" / "nightly_risk_scoring.py"
+@pytest.mark.parametrize("name", ["nightly_risk_scoring", "retrain_risk_model"])
+def test_its_file_is_read_in_less_than_a_second(name: str) -> None:
+    file = REPOSITORY / "dags" / f"{name}.py"
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", PARSE, file],
         cwd=REPOSITORY,

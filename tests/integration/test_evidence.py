@@ -1,13 +1,12 @@
 """The claim, on a simulated bank: the command, from the source's tables to figures out of time."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-import yaml
 from typer.testing import CliRunner
 
 from models.evidence import Evidence
@@ -16,13 +15,9 @@ from pipeline.cli import app
 from pipeline.errors import RisklineError
 from pipeline.settings import Settings
 from pipeline.simulator.bank import Bank, simulate
+from tests.integration.policies import SHORT, write_policy
 
-# A short horizon, so that a short life holds what is learnt from and what is measured on.
 BANK = Bank(customers=700, months=8)
-POLICY = {
-    "default_definition": {"days_past_due": 10, "horizon": 1},
-    "training": {"training_cohorts": 3, "held_out_cohorts": 1},
-}
 AS_OF = BANK.last_date
 
 
@@ -32,16 +27,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "source").mkdir()
     for name, rows in simulate(BANK).items():
         pq.write_table(rows, folder / "source" / f"{name}.parquet")
-    write_policy(folder / "policy", POLICY)
+    write_policy(folder / "policy")
     return folder
-
-
-def write_policy(folder: Path, policy: Mapping[str, Mapping[str, int]]) -> None:
-    folder.mkdir()
-    words = {"description": "d", "unit": "u", "reference": "r"}
-    for name, values in policy.items():
-        said = {k: {**words, "values": {date(2000, 1, 1): v}} for k, v in values.items()}
-        (folder / f"{name}.yaml").write_text(yaml.safe_dump(said))
 
 
 @pytest.fixture(autouse=True)
@@ -89,7 +76,7 @@ def test_the_command_tells_the_same_as_json_and_as_text(monkeypatch: pytest.Monk
 def test_a_horizon_longer_than_the_banks_past_is_one_line(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    longer = {**POLICY, "default_definition": {"days_past_due": 10, "horizon": 1200}}
+    longer = {**SHORT, "default_definition": {"days_past_due": 10, "horizon": 1200}}
     write_policy(folder / "longer", longer)
     monkeypatch.setenv("RISK_POLICY", str(folder / "longer"))
     result = CliRunner().invoke(app, ["evidence", "--as-of", str(AS_OF)])

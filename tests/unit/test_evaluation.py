@@ -6,14 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.metrics import roc_auc_score
 
+from models.calibration import platt
 from models.evaluation import (
     _auc,
     bootstrap_auc,
     bootstrap_auc_difference,
+    calibration_slope,
     joint_variance_share,
-    performance,
+    population_stability_index,
 )
 from models.explanation import Explanation
 
@@ -105,12 +107,33 @@ def test_the_joint_effects_share_of_the_variance() -> None:
     assert joint_variance_share(explanation([0, 0], [2, 2])) == 0.0  # nothing varies
 
 
-def test_performance_counts_what_came_true() -> None:
-    truth, score = scored(2)
-    probability = 1 / (1 + np.exp(-score))
-    figures = performance(truth, probability)
-    assert (figures.rows, figures.defaults) == (400, int(truth.sum()))
-    assert figures.auc.value == roc_auc_score(truth, probability)
-    assert figures.log_loss == log_loss(truth, probability)
-    assert figures.mean_pd == pytest.approx(probability.mean())
-    assert figures.default_rate == truth.mean()
+def test_a_slope_of_outcomes_on_log_odds_is_found_with_its_noise() -> None:
+    rng = np.random.default_rng(4)
+    log_odds = rng.normal(-1.0, 1.5, size=4000)
+    for slope in (0.5, 1.0, 2.0):
+        truth = rng.random(4000) < 1 / (1 + np.exp(-slope * log_odds))
+        found = calibration_slope(truth, log_odds, np.arange(4000))
+        assert found.lower < slope < found.upper
+        assert found.value == pytest.approx(platt(log_odds, truth.astype(float))[0])
+        assert 0.05 < (found.upper - found.lower) / found.value < 0.3
+
+
+def test_a_customers_rows_tell_once_what_they_tell() -> None:
+    truth, log_odds = scored(3)
+    customers = np.arange(len(truth))
+    once = calibration_slope(truth, log_odds, customers)
+    thrice = calibration_slope(*(np.tile(part, 3) for part in (truth, log_odds, customers)))
+    assert thrice.value == pytest.approx(once.value, rel=1e-3)
+    assert thrice.upper - thrice.lower == pytest.approx(once.upper - once.lower, rel=1e-3)
+
+
+def test_the_stability_index_of_shares_worked_out_by_hand() -> None:
+    reference = np.arange(100) / 100
+    assert population_stability_index(reference, reference) == 0.0
+    assert population_stability_index(reference, np.tile(reference, 3)) == 0.0
+    # All of the upper half: five bins of a fifth each in place of ten of a tenth.
+    upper = reference[reference >= 0.5]
+    expected = 5 * 0.1 * np.log(2) + 5 * (0.01 - 0.1) * np.log(0.01 / 0.1)
+    assert population_stability_index(reference, upper) == pytest.approx(expected)
+    # Where one value fills many bins there are fewer of them.
+    assert population_stability_index(np.zeros(50), np.zeros(9)) == 0.0

@@ -10,7 +10,7 @@ import pytest
 
 from models.dimension_gbm import DimensionGBM
 from models.evidence import ALL, Evidence, evidence
-from models.training import Cohort, train
+from models.training import Cohort, latest_held_out
 from pipeline.errors import RisklineError
 from tests.unit.test_training import DAYS, DIMENSIONS, MONOTONE, PARAMS, cohort
 
@@ -71,7 +71,9 @@ def test_a_difference_is_of_the_figures() -> None:
             assert figure.value == pytest.approx(expected, abs=1e-12)
 
 
-def test_all_dimensions_are_the_model_that_training_makes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_dimensions_learn_from_the_earlier_cohorts_and_stop_on_the_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     seen: list[DimensionGBM] = []
     calibrated = DimensionGBM.calibrated
 
@@ -81,11 +83,20 @@ def test_all_dimensions_are_the_model_that_training_makes(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(DimensionGBM, "calibrated", watch)
     measured(rounds=1)
-    trained = train(
-        COHORTS, dimensions=DIMENSIONS, monotone=MONOTONE, held_out_cohorts=2, params=PARAMS
+    early, late = latest_held_out(COHORTS, 2, list(MONOTONE))
+    expected = DimensionGBM.fit(
+        early.features,
+        early.is_default,
+        dimensions=DIMENSIONS,
+        monotone=MONOTONE,
+        params=PARAMS,
+        X_valid=late.features,
+        y_valid=late.is_default,
     )
-    assert seen[0].trees == trained.model.trees
-    assert (seen[0].slope, seen[0].offset) == (trained.model.slope, trained.model.offset)
+    assert seen[0].trees == expected.trees
+    monkeypatch.undo()
+    expected = expected.calibrated(late.features, late.is_default)
+    assert (seen[0].slope, seen[0].offset) == (expected.slope, expected.offset)
 
 
 def test_a_model_that_ranks_the_wrong_way_round_is_named_not_refused() -> None:

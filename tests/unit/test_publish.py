@@ -29,14 +29,20 @@ from pipeline.errors import RisklineError, UnreachableError
 from pipeline.settings import REPOSITORY
 from pipeline.warehouse.connection import connect
 from pipeline.warehouse.history import previous_night
-from pipeline.warehouse.publish import content_hash, publish
+from pipeline.warehouse.publish import (
+    PERFORMANCE,
+    content_hash,
+    publish,
+    publish_performance,
+)
 from pipeline.warehouse.query import read_only
 from pipeline.warehouse.schema import VIEWS
 from pipeline.warehouse.server import Server, ensure_running
 
 NIGHT = date(2024, 5, 31)
 CONTRACTS = load_contracts(REPOSITORY / "data_contracts" / "outputs")
-RUN_IDS = " UNION ALL ".join(f"SELECT run_id FROM risk.{name}" for name in CONTRACTS)
+NIGHTLY = {name: each for name, each in CONTRACTS.items() if name != PERFORMANCE}
+RUN_IDS = " UNION ALL ".join(f"SELECT run_id FROM risk.{name}" for name in NIGHTLY)
 VALUES: dict[pa.DataType, Callable[[int], Any]] = {
     pa.string(): lambda i: f"text {i:04}",  # in order as text, too
     pa.float64(): lambda i: i / 7,
@@ -63,7 +69,7 @@ def night(run_id: str, as_of: date = NIGHT, rows: int = 3) -> Night:
         ]
         return conform(pa.Table.from_pylist(records, schema=fields), contract)
 
-    return {name: table(contract) for name, contract in CONTRACTS.items()}
+    return {name: table(contract) for name, contract in NIGHTLY.items()}
 
 
 def changed(tables: Night, name: str, column: str, values: list[Any]) -> Night:
@@ -92,6 +98,7 @@ def url(server: Server) -> str:
 def reader(server: Server, url: str) -> Iterator[psycopg.Connection]:
     """The reader's connection; a night is published."""
     publish(url, NIGHT, night("first"), CONTRACTS)
+    publish_performance(url, "1", figures("1", 3), CONTRACTS)
     reader_url = server.url("warehouse", "risk_reader")
     with closing(psycopg.connect(reader_url, autocommit=True)) as connection:
         yield connection
@@ -106,7 +113,7 @@ def published(url: str, as_of: date = NIGHT) -> Night:
     """A night as it is read back, in the contracts' types and order."""
     with adbc_driver_postgresql.dbapi.connect(url) as connection, connection.cursor() as cursor:
         found = {}
-        for name, contract in CONTRACTS.items():
+        for name, contract in NIGHTLY.items():
             columns = ", ".join(
                 f'"{field.name}"::text' if field.type == pa.string() else f'"{field.name}"'
                 for field in contract.arrow_schema
@@ -132,6 +139,32 @@ def test_a_night_is_read_back_as_it_was_written(url: str) -> None:
     publish(url, NIGHT, tables, CONTRACTS)
     assert published(url) == tables
     assert content_hash(published(url)) == content_hash(tables)
+
+
+def figures(version: str, rows: int) -> pa.Table:
+    contract = CONTRACTS[PERFORMANCE]
+    records = [
+        {
+            field.name: version if field.name == "model_version" else VALUES[field.type](i)
+            for field in contract.arrow_schema
+        }
+        for i in range(rows)
+    ]
+    return conform(pa.Table.from_pylist(records, schema=contract.arrow_schema), contract)
+
+
+def test_a_versions_figures_are_replaced_and_nothing_else_is(url: str) -> None:
+    publish(url, NIGHT, night("first"), CONTRACTS)
+    publish_performance(url, "1", figures("1", 5), CONTRACTS)
+    publish_performance(url, "2", figures("2", 3), CONTRACTS)
+    publish_performance(url, "1", figures("1", 4), CONTRACTS)
+    found = ask(url, "SELECT model_version, count(*) FROM risk.model_performance GROUP BY 1")
+    assert sorted(found) == [("1", 4), ("2", 3)]
+    publish(url, NIGHT, night("again"), CONTRACTS)
+    assert len(ask(url, "SELECT 1 FROM risk.model_performance")) == 7
+    with pytest.raises(RisklineError, match="publishing the figures of version 2 failed"):
+        publish_performance(url, "2", figures("1", 9), CONTRACTS)
+    assert sorted(ask(url, "SELECT model_version FROM risk.model_performance"))[-1] == ("2",)
 
 
 def test_publishing_again_leaves_the_same_rows(url: str) -> None:
@@ -221,14 +254,14 @@ def test_a_reader_sees_one_night_whole_all_the_while(url: str, server: Server) -
     torn: list[Any] = []
     is_over = threading.Event()
     counts = " UNION ALL ".join(
-        f"SELECT '{name}', run_id, count(*) FROM risk.{name} GROUP BY run_id" for name in CONTRACTS
+        f"SELECT '{name}', run_id, count(*) FROM risk.{name} GROUP BY run_id" for name in NIGHTLY
     )
 
     def look(found: list[tuple[Any, ...]]) -> None:
         runs = {run_id for _, run_id, _ in found}
         seen.update(runs)
         rows = {(1 if name == "runs" else whole[run_id]) - n for name, run_id, n in found}
-        if len(runs) != 1 or rows != {0} or len(found) != len(CONTRACTS):
+        if len(runs) != 1 or rows != {0} or len(found) != len(NIGHTLY):
             torn.append(found)
 
     def watch_by_statement(connection: psycopg.Connection) -> None:
@@ -239,7 +272,7 @@ def test_a_reader_sees_one_night_whole_all_the_while(url: str, server: Server) -
             look(
                 [
                     (name, *row)
-                    for name in CONTRACTS
+                    for name in NIGHTLY
                     for row in connection.execute(
                         f"SELECT run_id, count(*) FROM risk.{name} GROUP BY run_id".encode()
                     )
@@ -279,7 +312,7 @@ def test_a_reader_sees_one_night_whole_all_the_while(url: str, server: Server) -
 def held_back(url: str) -> psycopg.Connection:
     """A connection because of which a publish stops before its last table."""
     connection = psycopg.connect(url)
-    last = list(CONTRACTS)[-1]
+    last = list(NIGHTLY)[-1]
     connection.execute(f"LOCK TABLE risk.{last} IN SHARE MODE".encode())
     return connection
 
@@ -406,10 +439,10 @@ def test_the_reader_reads_every_table_and_view(reader: psycopg.Connection) -> No
 @pytest.mark.parametrize(
     "statement",
     [
-        *(f"DELETE FROM risk.{name}" for name in CONTRACTS),
-        *(f"UPDATE risk.{name} SET run_id = ''" for name in CONTRACTS),
-        *(f"INSERT INTO risk.{name} SELECT * FROM risk.{name}" for name in CONTRACTS),
-        *(f"TRUNCATE risk.{name}" for name in CONTRACTS),
+        *(f"DELETE FROM risk.{name}" for name in NIGHTLY),
+        *(f"UPDATE risk.{name} SET run_id = ''" for name in NIGHTLY),
+        *(f"INSERT INTO risk.{name} SELECT * FROM risk.{name}" for name in NIGHTLY),
+        *(f"TRUNCATE risk.{name}" for name in NIGHTLY),
         *(f"DELETE FROM risk.{name}" for name in VIEWS),
         "DROP TABLE risk.runs",
         "ALTER TABLE risk.runs ADD COLUMN mine int",

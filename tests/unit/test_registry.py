@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from models import registry
+from models.judgement import ALL, Figure, Judgement
 from models.pyfunc import MODEL_FILE
 from models.training import Trained
 from pipeline.errors import RisklineError
@@ -22,6 +23,13 @@ from pipeline.settings import REPOSITORY
 from tests.unit.test_training import COHORTS, trained
 
 NOTES = {"as_of": "2024-05-31", "policy_hash": "abc"}
+JUDGEMENT = Judgement(
+    None,
+    (
+        Figure(ALL, "auc", "area under the ROC curve", 0.75, 0.7, 0.8),
+        Figure(ALL, "joint_variance_share", "share of the joint effect", 0.02),
+    ),
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +42,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory, models: list[Trained]) -> P
     """A home with three versions; the second is the champion."""
     home = tmp_path_factory.mktemp("home of 50% more") / "riskline home"
     for model in models:
-        registry.register(home, model, NOTES)
+        registry.register(home, model, JUDGEMENT, NOTES)
     registry.promote(home, "2")
     return home
 
@@ -76,7 +84,7 @@ def test_without_a_model_there_is_no_champion(tmp_path: Path) -> None:
 def test_a_registered_model_is_no_champion_until_it_is_promoted(
     tmp_path: Path, models: list[Trained]
 ) -> None:
-    version = registry.register(tmp_path, models[0], NOTES)
+    version = registry.register(tmp_path, models[0], JUDGEMENT, NOTES)
     assert registry.champion(tmp_path) is None
     registry.promote(tmp_path, version)
     found = registry.champion(tmp_path)
@@ -89,19 +97,30 @@ def test_the_champion_is_the_model_that_was_registered(filled: Path, models: lis
     assert found is not None
     assert found.version == "2"
     assert found.model.to_json() == models[1].model.to_json()
-    assert found.held_out_auc == models[1].held_out.auc.value
-    assert found.held_out_auc_lower == models[1].held_out.auc.lower
+    assert found.judgement == JUDGEMENT
+    assert found.notes["as_of"] == "2024-05-31"
+    assert found.notes["fitted_cohorts"] == "2023-01-28, 2023-02-28, 2023-03-28, 2023-04-28"
 
 
-def test_the_joint_effects_share_is_among_the_figures(filled: Path, models: list[Trained]) -> None:
+def test_the_judgements_figures_are_those_of_its_run(filled: Path) -> None:
     with sqlite3.connect(filled / "models" / "registry.db") as database:
-        kept = database.execute(
-            "SELECT value FROM metrics WHERE key = 'joint_variance_share'"
-        ).fetchall()
+        kept = database.execute("SELECT DISTINCT key, value FROM metrics ORDER BY key").fetchall()
     database.close()
-    assert sorted(value for (value,) in kept) == sorted(
-        model.joint_variance_share for model in models
-    )
+    assert kept == [("auc", 0.75), ("joint_variance_share", 0.02)]
+
+
+@pytest.mark.parametrize("damage", [None, "", "{}", '{"compared_with": null, "figures": [{}]}'])
+def test_a_judgement_lost_or_damaged_is_one_line(home: Path, damage: str | None) -> None:
+    file = model_file(home).with_name("judgement.json")
+    kept = file.read_bytes()
+    if damage is None:
+        file.unlink()
+    else:
+        file.write_text(damage)
+    message = refusal(home)
+    file.write_bytes(kept)
+    assert message.startswith("the judgement of version 2 is lost or damaged; restore ")
+    assert str(file) in message
 
 
 def test_promoting_another_changes_the_champion_and_back(home: Path) -> None:
@@ -115,11 +134,11 @@ def test_promoting_another_changes_the_champion_and_back(home: Path) -> None:
 def test_a_new_version_is_the_challenger_until_it_is_the_champion(
     tmp_path: Path, models: list[Trained]
 ) -> None:
-    first = registry.register(tmp_path, models[0], NOTES)
+    first = registry.register(tmp_path, models[0], JUDGEMENT, NOTES)
     assert aliases(tmp_path) == {"challenger": first}
     registry.promote(tmp_path, first)
     assert aliases(tmp_path) == {"champion": first}
-    second = registry.register(tmp_path, models[1], NOTES)
+    second = registry.register(tmp_path, models[1], JUDGEMENT, NOTES)
     assert aliases(tmp_path) == {"champion": first, "challenger": second}
 
 
@@ -140,7 +159,7 @@ def test_without_an_earlier_champion_there_is_no_way_back(
 ) -> None:
     with pytest.raises(RisklineError, match="no earlier champion to go back to"):
         registry.roll_back(tmp_path / "new")
-    registry.promote(tmp_path, registry.register(tmp_path, models[0], NOTES))
+    registry.promote(tmp_path, registry.register(tmp_path, models[0], JUDGEMENT, NOTES))
     with pytest.raises(RisklineError, match="no earlier champion to go back to"):
         registry.roll_back(tmp_path)
 
@@ -235,8 +254,9 @@ import sys
 from pathlib import Path
 from models import registry
 from models.pyfunc import MODEL_FILE
+from tests.unit.test_registry import JUDGEMENT
 from tests.unit.test_training import ONCE
-print(registry.register(Path(sys.argv[1]), ONCE, {}))
+print(registry.register(Path(sys.argv[1]), ONCE, JUDGEMENT, {}))
 """
 
 

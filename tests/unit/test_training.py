@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.dimension_gbm import DimensionGBM, TrainingParams
-from models.training import Cohort, Trained, train
+from models.training import Cohort, Parts, Trained, is_set_aside, split, train
 from pipeline.errors import RisklineError
 
 DIMENSIONS = {"credit_history": ("arrears", "inquiries"), "stability": ("tenure",)}
@@ -32,29 +32,93 @@ def cohort(day: date, n: int = 300, base: float = -1.5) -> Cohort:
 
 
 COHORTS = [cohort(day) for day in DAYS]
+KNOWN_ASIDE = ["K4", "K9", "K15", "K16"]
 
 
-def trained(cohorts: Sequence[Cohort] = COHORTS, held_out: int = 2, **changes: Any) -> Trained:
+def parts(cohorts: Sequence[Cohort] = COHORTS, held_out: int = 2) -> Parts:
+    return split(cohorts, held_out, list(MONOTONE))
+
+
+def trained(
+    cohorts: Sequence[Cohort] = COHORTS, held_out: int = 2, trials: int = 1, **changes: Any
+) -> Trained:
     return train(
-        cohorts,
+        parts(cohorts, held_out),
         dimensions=DIMENSIONS,
         monotone=MONOTONE,
-        held_out_cohorts=held_out,
         params=replace(PARAMS, **changes),
+        trials=trials,
     )
 
 
 ONCE = trained()
+ASIDE = {name for name in COHORTS[0].features.index if is_set_aside(pd.Series([name]))[0]}
 
 
 @pytest.mark.parametrize("held_out", [1, 2, 5])
-def test_the_latest_cohorts_are_held_out(held_out: int) -> None:
+def test_cohorts_are_parted_by_time_and_customers_by_who_they_are(held_out: int) -> None:
+    found = parts(COHORTS[::-1], held_out)
+    assert found.fitted.cohorts == tuple(DAYS[:-held_out])
+    assert found.late.cohorts == found.unseen.cohorts == tuple(DAYS[-held_out:])
+    assert set(found.fitted.customers) == set(found.late.customers)
+    assert set(found.unseen.customers) == ASIDE
+    assert not ASIDE & set(found.fitted.customers)
+    late = COHORTS[-held_out:]
+    rows = len(found.late.features) + len(found.unseen.features)
+    assert rows == sum(len(each.features) for each in late)
+    defaults = found.late.is_default.sum() + found.unseen.is_default.sum()
+    assert defaults == sum(each.is_default.sum() for each in late)
     result = trained(COHORTS[::-1], held_out)
     assert result.fitted_cohorts == tuple(DAYS[:-held_out])
     assert result.held_out_cohorts == tuple(DAYS[-held_out:])
-    late = COHORTS[-held_out:]
-    assert result.held_out.rows == sum(len(each.features) for each in late)
-    assert result.held_out.defaults == sum(int(each.is_default.sum()) for each in late)
+
+
+def test_each_row_stays_its_customers() -> None:
+    found = parts()
+    for stack, cohorts in (
+        (found.fitted, COHORTS[:-2]), (found.late, COHORTS[-2:]), (found.unseen, COHORTS[-2:]),
+    ):  # fmt: skip
+        kept = set(stack.customers)
+        rows = [each.features[each.features.index.isin(kept)] for each in cohorts]
+        truth = [each.is_default[each.is_default.index.isin(kept)] for each in cohorts]
+        assert stack.customers.tolist() == [name for each in rows for name in each.index]
+        pd.testing.assert_frame_equal(stack.features, pd.concat(rows, ignore_index=True))
+        assert stack.is_default.tolist() == [int(v) for each in truth for v in each]
+
+
+def test_one_in_five_is_set_aside_whatever_the_others_are() -> None:
+    names = pd.Series([f"K{i}" for i in range(20_000)])
+    aside = is_set_aside(names)
+    assert 0.19 < aside.mean() < 0.21
+    assert np.array_equal(is_set_aside(names[::-1]), aside[::-1])
+    # A hash that changed would let models learn from those on whom others were compared.
+    assert [name for name in names[:20] if is_set_aside(pd.Series([name]))[0]] == KNOWN_ASIDE
+
+
+def test_what_becomes_of_those_set_aside_changes_nothing_that_is_learnt() -> None:
+    other = [
+        replace(
+            each,
+            is_default=each.is_default.where(~each.is_default.index.isin(ASIDE), ~each.is_default),
+            features=each.features.mask(
+                np.repeat(each.features.index.isin(ASIDE)[:, None], 3, axis=1), 9.0
+            ),
+        )
+        for each in COHORTS
+    ]
+    assert trained(other).model.content_hash == ONCE.model.content_hash
+
+
+def test_nobody_to_measure_on_is_one_line() -> None:
+    good = [
+        replace(each, is_default=each.is_default & ~each.is_default.index.isin(ASIDE))
+        for each in COHORTS
+    ]
+    assert re.match(
+        r"of the \d+ customers of the latest cohorts that are set aside to measure a model, "
+        r"0 defaulted: both kinds are needed",
+        refusal(good),
+    )
 
 
 def test_what_is_held_out_never_reaches_the_trees(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,12 +131,13 @@ def test_what_is_held_out_never_reaches_the_trees(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(DimensionGBM, "fit", watch)
     trained()
-    early = COHORTS[:-2]
+    kept = [each.features.index.isin(ASIDE) for each in COHORTS[:-2]]
+    early = list(zip(COHORTS[:-2], kept, strict=True))
     (X, y) = seen[0]
     pd.testing.assert_frame_equal(
-        X, pd.concat([each.features for each in early], ignore_index=True)
+        X, pd.concat([each.features[~aside] for each, aside in early], ignore_index=True)
     )
-    assert y.tolist() == [int(value) for each in early for value in each.is_default]
+    assert y.tolist() == [int(v) for each, aside in early for v in each.is_default[~aside]]
 
 
 def test_held_out_customers_choose_how_many_trees_but_not_which() -> None:
@@ -111,7 +176,6 @@ def test_no_order_of_cohorts_customers_or_columns_changes_the_model(
         shuffled.append(Cohort(each.as_of, features, each.is_default.iloc[labels]))
     again = trained(shuffled)
     assert again.model.content_hash == ONCE.model.content_hash
-    assert again.held_out == ONCE.held_out
 
 
 def test_the_number_of_threads_does_not_change_the_model() -> None:
@@ -125,9 +189,10 @@ def test_columns_that_no_dimension_names_do_not_matter() -> None:
     assert trained(wider).model.content_hash == ONCE.model.content_hash
 
 
-def test_the_model_ranks_and_is_calibrated_on_what_it_has_not_seen() -> None:
-    assert ONCE.held_out.auc.lower > 0.6
-    assert ONCE.held_out.mean_pd == pytest.approx(ONCE.held_out.default_rate, abs=1e-6)
+def test_the_model_is_calibrated_on_the_later_cohorts() -> None:
+    late = parts().late
+    found = ONCE.model.explain(late.features).default_probability
+    assert found.mean() == pytest.approx(late.is_default.mean(), abs=1e-6)
 
 
 def refusal(cohorts: Sequence[Cohort], held_out: int = 2) -> str:
@@ -178,8 +243,12 @@ def test_one_class_only_is_one_line(outcome: int) -> None:
     same = [replace(each, is_default=each.is_default * 0 + outcome) for each in COHORTS]
     expected = f"labels are all {outcome}: both classes are needed to learn"
     assert refusal([*same[:-2], *COHORTS[-2:]]) == f"the training {expected}"
-    # The number of trees is chosen on the held-out cohorts too.
-    assert refusal([*COHORTS[:-2], *same[-2:]]) == f"the validation {expected}"
+    # The number of trees is chosen on the later cohorts too.
+    learnt = [
+        replace(each, is_default=each.is_default.where(each.is_default.index.isin(ASIDE), outcome))
+        for each in COHORTS
+    ]
+    assert refusal([*COHORTS[:-2], *learnt[-2:]]) == f"the validation {expected}"
 
 
 def test_features_that_never_vary_are_named_and_change_nothing() -> None:
@@ -200,11 +269,11 @@ def test_features_that_never_vary_are_named_and_change_nothing() -> None:
     # Only what the model was fitted to counts: it cannot learn from a later cohort.
     cohorts[-1].features["same"] = 8.0
     extra = {"absent": 0, "same": 1, "some": 0}
+    monotone = {**MONOTONE, **extra}
     result = train(
-        cohorts,
+        split(cohorts, 2, list(monotone)),
         dimensions={**DIMENSIONS, "network": tuple(extra)},
-        monotone={**MONOTONE, **extra},
-        held_out_cohorts=2,
+        monotone=monotone,
         params=PARAMS,
     )
     assert result.constant_features == ("absent", "same")
@@ -213,17 +282,6 @@ def test_features_that_never_vary_are_named_and_change_nothing() -> None:
     moved = features.assign(absent=1.0, same=-3.0)
     before, after = (result.model.explain(each).log_odds for each in (features, moved))
     assert np.array_equal(before, after)
-
-
-def test_the_joint_effects_share_is_that_of_the_held_out_cohorts() -> None:
-    result = trained(num_trees=5, joint_standard_errors=0.0)
-    held_out = pd.concat([each.features for each in COHORTS[-2:]])
-    explained = result.model.explain(held_out)
-    parts = explained.contributions.assign(joint=explained.joint_effect)
-    shares = [np.cov(parts[name], explained.log_odds)[0, 1] for name in parts]
-    assert sum(shares) == pytest.approx(np.var(explained.log_odds, ddof=1))
-    assert result.joint_variance_share == pytest.approx(shares[-1] / sum(shares))
-    assert result.joint_variance_share > 0.01
 
 
 def test_labels_of_other_customers_are_refused() -> None:

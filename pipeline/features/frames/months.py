@@ -1,6 +1,5 @@
 """The customer's own figures, month by month."""
 
-import ibis
 import ibis.expr.types as ir
 
 from pipeline.as_of import AsOf
@@ -17,11 +16,14 @@ def months(at: AsOf, financials: ir.Table) -> ir.Table:
     ``months_back`` counts calendar months from the customer's latest month, which has 0: a month
     without figures leaves a gap.
     """
-    rows = financials.filter(financials.period_end <= at.today)
-    month = rows.period_end.year() * 12 + rows.period_end.month()
-    return rows.select(
+    past = financials.filter(financials.period_end <= at.today)
+    rows = past.select(
         "customer_id",
-        days_old=at.days_since(rows.period_end),
-        months_back=month.max().over(ibis.window(group_by="customer_id")) - month,
-        **{name: money(rows[name]) for name in AMOUNTS},
+        days_old=at.days_since(past.period_end),
+        month=past.period_end.year() * 12 + past.period_end.month(),
+        **{name: money(past[name]) for name in AMOUNTS},
     )
+    # Not by a window, which would sort all columns of all rows.
+    latest = rows.group_by("customer_id").aggregate(latest=rows.month.max())
+    rows = rows.join(latest, "customer_id")
+    return rows.select("customer_id", "days_old", *AMOUNTS, months_back=rows.latest - rows.month)

@@ -1,0 +1,391 @@
+"""Whether a model deserves to score: every figure of it, and which of them speak against it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from models.acceptance import Worth, draws, estimate, worth
+from models.dimension_gbm import DimensionGBM
+from models.evaluation import (
+    BOOTSTRAP_SEED,
+    calibration_slope,
+    joint_variance_share,
+    population_stability_index,
+)
+from models.training import Parts, Stack
+
+ROUNDS = 500
+ALL = "all customers"
+LEAST_IN_GROUP = 30
+"""Fewer people, and figures of them would tell of persons."""
+REFUSED = 0.2
+"""The share of the customers, the riskiest, by whom error rates of groups are measured."""
+SWEPT_ROWS, SWEPT_VALUES = 50, 12
+EXACT = 1e-9
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What the gate allows.
+
+    Attributes:
+        calibration_ratio: mean PD over default rate, and its inverse, at most.
+        calibration_slope: the slope of outcomes on log-odds, and its inverse, at most.
+        stability_index: the population stability index of the PD at most.
+    """
+
+    calibration_ratio: float
+    calibration_slope: float
+    stability_index: float
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a model, and, where the gate looks at it, what it wants and whether it holds."""
+
+    group_name: str
+    metric: str
+    meaning: str
+    value: float
+    lower: float | None = None
+    upper: float | None = None
+    wanted: str | None = None
+    has_passed: bool | None = None
+
+    def __str__(self) -> str:
+        interval = (
+            f" (95 % interval {self.lower:.4f} to {self.upper:.4f})"
+            if self.lower is not None and self.upper is not None
+            else ""
+        )
+        wanted = f"; wanted: {self.wanted}" if self.wanted else ""
+        return f"{self.meaning}: {self.value:.4g}{interval}{wanted}"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """All figures of a model, and the version of the champion that it was compared with."""
+
+    compared_with: str | None
+    figures: tuple[Figure, ...]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What speaks against the model, a sentence each; none where it deserves to score."""
+        return tuple(str(figure) for figure in self.figures if figure.has_passed is False)
+
+    @property
+    def has_passed(self) -> bool:
+        """Whether the gate lets the model through."""
+        return not self.reasons
+
+    @property
+    def by_name(self) -> Mapping[str, Figure]:
+        """The figures of all customers by the names of their metrics."""
+        return {figure.metric: figure for figure in self.figures if figure.group_name == ALL}
+
+    def to_json(self) -> str:
+        """As text."""
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Judgement":
+        """Read what `to_json` wrote."""
+        content = json.loads(text)
+        return cls(content["compared_with"], tuple(Figure(**each) for each in content["figures"]))
+
+
+def judge(
+    model: DimensionGBM,
+    parts: Parts,
+    amount: pd.Series,
+    bounds: Bounds,
+    *,
+    champion: tuple[str, DimensionGBM] | None,
+    baselines: Mapping[str, NDArray[np.float64]],
+    rounds: int = ROUNDS,
+    num_threads: int = 0,
+) -> Judgement:
+    """Measure a model on customers that no model has learnt from, in the later cohorts.
+
+    Intervals are percentiles of a bootstrap that draws customers, each with all rows. A comparison
+    speaks against the model where its whole interval does: what noise may explain does not.
+
+    Args:
+        model: the calibrated challenger.
+        parts: the cohorts that it was trained with.
+        amount: what each customer of the unseen rows owes.
+        bounds: of the gate.
+        champion: version and model of the one in use, if there is one that reads these features.
+        baselines: PDs of the unseen rows by other models, by their names, calibrated or not.
+        rounds: of the bootstrap.
+        num_threads: threads to use, 0 for all cores; no effect on the result.
+    """
+    unseen = parts.unseen
+    explained = model.explain(unseen.features, num_threads=num_threads)
+    probability = explained.default_probability
+
+    def measured(default_probability: NDArray[np.float64]) -> Worth:
+        truth, customers = unseen.is_default, unseen.customers
+        return worth(truth, amount, default_probability, rounds, BOOTSTRAP_SEED, customers)
+
+    own = measured(probability)
+    figures = [
+        *_size(parts),
+        *(
+            _figure(name, _MEANINGS[name], drawn)
+            for name, drawn in own.named()
+            if not np.isnan(drawn).any()
+        ),
+        *(
+            _against_guessing(own)
+            if champion is None
+            else _against(
+                "champion",
+                f"the champion's, version {champion[0]}",
+                own,
+                measured(
+                    champion[1]
+                    .explain(unseen.features, num_threads=num_threads)
+                    .default_probability
+                ),
+                decides=True,
+            )
+        ),
+    ]
+    for name, other in baselines.items():
+        figures += _against(
+            name.replace(" ", "_").lower(), f"that of {name}", own, measured(other), decides=False
+        )
+    figures += _calibration(unseen, probability, explained.log_odds, bounds, rounds)
+    fitted = model.explain(parts.fitted.features, num_threads=num_threads).default_probability
+    moved = population_stability_index(fitted, probability)
+    figures.append(
+        Figure(
+            ALL,
+            "stability_index",
+            "population stability index of the PD, later cohorts against the fitted ones",
+            moved,
+            wanted=f"at most {bounds.stability_index:g}",
+            has_passed=moved <= bounds.stability_index,
+        )
+    )
+    figures.append(
+        Figure(
+            ALL,
+            "joint_variance_share",
+            "share of the log-odds' variance that only combinations of dimensions explain",
+            joint_variance_share(explained),
+        )
+    )
+    figures += [_sweep(model, unseen, num_threads), _exactness(model, unseen, num_threads)]
+    figures += _groups(unseen, probability, rounds)
+    return Judgement(None if champion is None else champion[0], tuple(figures))
+
+
+_MEANINGS = {
+    "auc": "area under the ROC curve",
+    "ks": "Kolmogorov and Smirnov's distance of defaulters and others",
+    "log_loss": "mean log-loss",
+    **{
+        f"bad_rate_best_{pct}_pct": f"default rate among the best {pct} % of the customers"
+        for pct in (70, 80, 90)
+    },
+    **{
+        f"bad_amount_rate_best_{pct}_pct": (
+            f"defaulters' share of what the best {pct} % of the customers owe"
+        )
+        for pct in (70, 80, 90)
+    },
+}
+
+
+def _size(parts: Parts) -> Iterator[Figure]:
+    for name, stack in (("fitted", parts.fitted), ("late", parts.late), ("unseen", parts.unseen)):
+        what = {
+            "fitted": "fitted to",
+            "late": "of the later cohorts, that stop and calibrate",
+            "unseen": "of the later cohorts, of customers never learnt from",
+        }[name]
+        yield Figure(ALL, f"rows_{name}", f"rows {what}", float(len(stack.is_default)))
+        yield Figure(
+            ALL, f"defaults_{name}", f"defaults in rows {what}", float(stack.is_default.sum())
+        )
+
+
+def _figure(metric: str, meaning: str, drawn: NDArray[np.float64]) -> Figure:
+    found = estimate(drawn)
+    return Figure(ALL, metric, meaning, found.value, found.lower, found.upper)
+
+
+def _against_guessing(own: Worth) -> Iterator[Figure]:
+    """Where there is no champion yet, a model must at least rank better than chance."""
+    found = estimate(own.auc)
+    yield Figure(
+        ALL,
+        "auc_less_guessing",
+        "area under the ROC curve, less that of guessing",
+        found.value - 0.5,
+        found.lower - 0.5,
+        found.upper - 0.5,
+        wanted="above 0 beyond noise",
+        has_passed=found.lower > 0.5,
+    )
+
+
+def _against(who: str, whose: str, own: Worth, other: Worth, *, decides: bool) -> Iterator[Figure]:
+    auc, loss = estimate(own.auc - other.auc), estimate(own.log_loss - other.log_loss)
+    yield _figure(f"auc_of_{who}", f"area under the ROC curve, {whose}", other.auc)
+    yield Figure(
+        ALL,
+        f"auc_less_{who}",
+        f"area under the ROC curve, less {whose}",
+        auc.value,
+        auc.lower,
+        auc.upper,
+        wanted="not below 0 beyond noise" if decides else None,
+        has_passed=auc.upper >= 0 if decides else None,
+    )
+    yield Figure(
+        ALL,
+        f"log_loss_less_{who}",
+        f"mean log-loss, less {whose}",
+        loss.value,
+        loss.lower,
+        loss.upper,
+        wanted="not above 0 beyond noise" if decides else None,
+        has_passed=loss.lower <= 0 if decides else None,
+    )
+
+
+def _calibration(
+    unseen: Stack,
+    probability: NDArray[np.float64],
+    log_odds: NDArray[np.float64],
+    bounds: Bounds,
+    rounds: int,
+) -> Iterator[Figure]:
+    bad = unseen.is_default.to_numpy(dtype=np.float64)
+    ratio = estimate(
+        np.concatenate(
+            [
+                (weight @ probability) / (weight @ bad)
+                for weight in draws(bad, rounds, BOOTSTRAP_SEED, unseen.customers)
+            ]
+        )
+    )
+    slope = calibration_slope(bad, log_odds, unseen.customers)
+    for metric, meaning, found, most in (
+        ("calibration_ratio", "mean PD over default rate", ratio, bounds.calibration_ratio),
+        (
+            "calibration_slope",
+            "slope of outcomes on log-odds",
+            slope,
+            bounds.calibration_slope,
+        ),
+    ):
+        yield Figure(
+            ALL,
+            metric,
+            meaning,
+            found.value,
+            found.lower,
+            found.upper,
+            wanted=f"not outside {1 / most:.4g} to {most:.4g} beyond noise",
+            has_passed=found.upper >= 1 / most and found.lower <= most,
+        )
+
+
+def _sweep(model: DimensionGBM, unseen: Stack, num_threads: int) -> Figure:
+    """Move each feature with a direction through its values, and all else of a customer not."""
+    features = unseen.features
+    rows = features.iloc[np.linspace(0, len(features) - 1, SWEPT_ROWS).astype(int)]
+    wrong = []
+    for name, direction in model.monotone:
+        known = features[name].dropna()
+        if known.empty:
+            continue
+        values = np.unique(np.quantile(known.astype("float64"), np.linspace(0, 1, SWEPT_VALUES)))
+        swept = pd.concat([rows.assign(**{name: value}) for value in values], ignore_index=True)
+        log_odds = model.explain(swept, num_threads=num_threads).log_odds
+        steps = np.diff(log_odds.reshape(len(values), len(rows)), axis=0) * direction
+        # Sums of the same trees in another order differ in their last bits.
+        if (steps < -EXACT).any():
+            wrong.append(name)
+    return Figure(
+        ALL,
+        "features_against_direction",
+        "features along which the PD moves against their declared direction"
+        + (f" ({', '.join(wrong)})" if wrong else ""),
+        float(len(wrong)),
+        wanted="none",
+        has_passed=not wrong,
+    )
+
+
+def _exactness(model: DimensionGBM, unseen: Stack, num_threads: int) -> Figure:
+    """TreeSHAP knows nothing of how contributions are made, and must come to the same sums."""
+    rows = unseen.features.iloc[:: max(1, len(unseen.features) // 200)]
+    explained = model.explain(rows, num_threads=num_threads)
+    shap = model.feature_contributions(rows, num_threads=num_threads)
+    gap = np.abs(explained.intercept + shap.sum(axis=1).to_numpy() - explained.log_odds)
+    worst = float(gap.max())
+    return Figure(
+        ALL,
+        "contributions_off_by",
+        "largest gap between the log-odds, as intercept, contributions and joint effect sum to "
+        "them, and as exact TreeSHAP does",
+        worst,
+        wanted=f"at most {EXACT:g}",
+        has_passed=worst <= EXACT,
+    )
+
+
+def _groups(unseen: Stack, probability: NDArray[np.float64], rounds: int) -> Iterator[Figure]:
+    """How the model errs in groups by attributes that it may not see, or is asked about."""
+    bad = unseen.is_default.to_numpy(dtype=np.float64)
+    refused = (probability >= np.quantile(probability, 1 - REFUSED)).astype(np.float64)
+    ones = np.ones(len(bad))
+    for column in unseen.groups.columns:
+        for value, places in sorted(unseen.groups.groupby(column).indices.items()):
+            customers = unseen.customers.iloc[places]
+            if customers.nunique() < LEAST_IN_GROUP:
+                continue
+            group = f"{column}: {value}"
+            yield Figure(group, "rows_unseen", "rows of the group", float(len(places)))
+            member = np.zeros(len(bad))
+            member[places] = 1.0
+            for metric, meaning, part, whole in (
+                ("default_rate", "default rate", bad, ones),
+                ("mean_pd", "mean PD", probability, ones),
+                (
+                    "refused_payers",
+                    f"payers among the riskiest {REFUSED:.0%}, of all payers",
+                    refused * (1 - bad),
+                    1 - bad,
+                ),
+                (
+                    "accepted_defaulters",
+                    f"defaulters not among the riskiest {REFUSED:.0%}, of all defaulters",
+                    (1 - refused) * bad,
+                    bad,
+                ),
+            ):
+                above, below = part * member, whole * member
+                parts = [
+                    _shares(weight @ above, weight @ below)
+                    for weight in draws(bad, rounds, BOOTSTRAP_SEED, unseen.customers)
+                ]
+                drawn = np.concatenate(parts)
+                if np.isnan(drawn[0]):
+                    continue
+                lower, upper = np.nanpercentile(drawn[1:], [2.5, 97.5])
+                yield Figure(group, metric, meaning, float(drawn[0]), float(lower), float(upper))
+
+
+def _shares(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)
