@@ -25,6 +25,7 @@ class PublicData:
         is_default: (n,) 0 or 1, on the same index.
         dimensions: the features of each dimension.
         monotone: +1 for a feature with which risk rises, -1 if it falls; others are not named.
+        amount: (n,) what each owes, on the same index, if the table tells.
     """
 
     title: str
@@ -32,6 +33,7 @@ class PublicData:
     is_default: pd.Series
     dimensions: Mapping[str, Sequence[str]]
     monotone: Mapping[str, int]
+    amount: pd.Series | None = None
 
 
 def uci_taiwan(folder: Path) -> PublicData:
@@ -112,6 +114,7 @@ def uci_taiwan(folder: Path) -> PublicData:
         {"credit_history": history, "repayment_capacity": capacity, "profile": profile},
         rises,
         falls,
+        amount=owed[1],
     )
 
 
@@ -201,6 +204,7 @@ def _public(
     by_dimension: Mapping[str, pd.DataFrame],
     rises: Iterable[str],
     falls: Iterable[str],
+    amount: pd.Series | None = None,
 ) -> PublicData:
     return PublicData(
         title=title,
@@ -208,4 +212,5 @@ def _public(
         is_default=is_default.astype(np.int64),
         dimensions={name: tuple(frame.columns) for name, frame in by_dimension.items()},
         monotone={**dict.fromkeys(rises, 1), **dict.fromkeys(falls, -1)},
+        amount=amount,
     )

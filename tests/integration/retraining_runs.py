@@ -25,7 +25,7 @@ from pipeline.simulator.load import load
 from pipeline.warehouse.server import ensure_running
 from tests.integration.dag_nights import REQUIRED, Nights, heard_meanwhile
 
-BANK = Bank(customers=2_000, months=5)
+BANK = Bank(customers=1_500, months=5)
 LAST = BANK.last_date
 
 

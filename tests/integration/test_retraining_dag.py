@@ -114,8 +114,8 @@ def test_the_same_data_give_the_same_model_which_is_no_worse(told: Told) -> None
     again = told["again"]
     assert again["state"] == "success"
     version = again["xcoms"]["fit.return_value"]
-    assert again["champion"] == version
-    assert again["verdicts"][version][0] is True
+    assert again["champion"] == str(version)
+    assert again["verdicts"][str(version)][0] is True
 
 
 def test_a_param_that_is_none_is_refused_at_once(told: Told) -> None:
