@@ -31,14 +31,15 @@ go on with the old champion until then.
 | `fit` | fits, calibrates and measures a model, and registers it as the `challenger` |
 | `judge` | writes every figure to `risk.model_performance`; returns what speaks against the model |
 | `gate` | lets only a model go on that nothing speaks against; else all that follows is skipped |
-| `approve` | where `RISK_PROMOTION_APPROVAL` is on, waits for a person (*Required Actions*) |
+| `approve` | where `RISK_PROMOTION_APPROVAL` is on, a person has two weeks (*Required Actions*) |
 | `promote` | makes the challenger the `champion` |
 
 **Owner:** credit-risk.
 
-It runs on the first of each month, when monitoring asks, or by hand: *as_of* for the day to stand
-on, *horizon* to try another outcome than the policy's (such a model is measured and never
-promoted), *note* to say why.
+It runs on the first of each month, when monitoring asks (the asset
+`risk_model_retraining_wanted`, whose event may bear `as_of` and `reason`), or by hand: *as_of* for
+the day to stand on, *horizon* to try another outcome than the policy's (such a model is measured
+and never promoted), *note* to say why.
 
 **When a challenger was refused** its reasons are in the log and the result of `judge`, and in the
 view `risk.model_verdicts`. That is no failure: the champion goes on scoring.
@@ -79,12 +80,13 @@ def stage(name: str, run: dict[str, Any]) -> Any:
             type=["null", "string"],
             format="date",
             title="As-of date",
-            description="The day to stand on; empty for the day before the logical date.",
+            description="The day to stand on; empty for the day before the run.",
         ),
         "horizon": Param(
             None,
             type=["null", "integer"],
             minimum=1,
+            maximum=3660,
             title="Horizon",
             description="Of the outcome, in the policy's unit; empty for the policy's own.",
         ),
@@ -119,13 +121,16 @@ def retrain_risk_model() -> None:
             if event.extra
         ]
         wanted = asked[-1] if asked else {}
-        as_of, note = given.get("as_of") or wanted.get("as_of"), given.get("note")
+        as_of = given.get("as_of") or wanted.get("as_of")
+        text = None if as_of is None else str(as_of)
+        # A run that an asset asked for has no logical date.
+        moment = dag_run.logical_date or dag_run.run_after
         now, timezone = datetime.now(UTC), load_settings().timezone
-        day = or_fail(lambda: resolve_as_of(as_of, dag_run.logical_date, timezone, now))
+        day = or_fail(lambda: resolve_as_of(text, moment, timezone, now))
         return {
             "as_of": day.isoformat(),
             "horizon": given.get("horizon"),
-            "note": note or wanted.get("reason") or "",
+            "note": given.get("note") or str(wanted.get("reason", "")),
         }
 
     @task
@@ -186,6 +191,9 @@ def retrain_risk_model() -> None:
         steps.append(
             ApprovalOperator(
                 task_id="approve",
+                # A request that nobody answers must not hold up the next month's model.
+                response_timeout=timedelta(days=14),
+                defaults="Reject",
                 subject="Shall version {{ ti.xcom_pull('fit') }} be the champion?",
                 body="{% for figure in ti.xcom_pull('judge')['figures'] %}- {{ figure }}\n"
                 "{% endfor %}\nAll figures: `riskline card --version {{ ti.xcom_pull('fit') }}`",

@@ -14,6 +14,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from models.dimension_gbm import DimensionGBM, TrainingParams
 
@@ -49,7 +50,9 @@ def baseline_probabilities(
     names = list(monotone)
     # A feature that no row has says nothing, and has no median.
     known = [name for name in names if X[name].notna().any()]
-    logistic = logistic_regression().fit(X[known], y)
+    # Its solver adds up by BLAS, whose last bits depend on the number of threads.
+    with threadpool_limits(1, user_api="blas"):
+        logistic = logistic_regression().fit(X[known], y)
     history = list(dimensions[CREDIT_HISTORY])
     credit_history = DimensionGBM.fit(
         X[history],

@@ -1,5 +1,6 @@
 """The document of one version of the model, as its registry entry and its judgement tell it."""
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -51,8 +52,14 @@ def _lines(found: Registered) -> Iterator[str]:
         "- Measured on the latter, on customers that no model has ever learnt from, one in five, "
         "chosen by a hash of their ids."
     )
+    compared = found.judgement.compared_with
+    yield (
+        "- Compared with no champion."
+        if compared is None
+        else f"- Compared with the champion of then, version {compared}."
+    )
     if notes["note"]:
-        yield f"- Note: {notes['note']}"
+        yield f"- Note: {_plain(notes['note'])}"
     yield ""
     yield "## The model"
     yield ""
@@ -130,7 +137,9 @@ def _fairness(figures: Sequence[Figure]) -> Iterator[str]:
     rows = []
     for group, members in groupby(figures, key=lambda figure: figure.group_name):
         by_name = {figure.metric: figure for figure in members}
-        rows.append((group, *(_value(by_name[name]) if name in by_name else "" for name in names)))
+        rows.append(
+            (_plain(group), *(_value(by_name[name]) if name in by_name else "" for name in names))
+        )
     yield from _table(
         ("group", "rows", "default rate", "mean PD", "payers refused", "defaulters accepted"), rows
     )
@@ -150,7 +159,10 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]
     yield f"| {' | '.join(names)} |"
     yield f"|{' --- |' * len(names)}"
     for row in rows:
-        # A bar in a group's name would end its cell.
-        cells = [cell.replace("|", "\\|") for cell in row]
-        yield f"| {' | '.join(cells)} |"
+        yield f"| {' | '.join(row)} |"
     yield ""
+
+
+def _plain(text: str) -> str:
+    """Words that people or a source gave, of which nothing is to be Markdown or HTML."""
+    return re.sub(r"([\\`*_\[\]<>#!|&])", r"\\\1", text)

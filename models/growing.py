@@ -227,7 +227,8 @@ def validation_loss(
             num_threads=chosen.num_threads,
         )
         # Not LightGBM's own figure, whose last bits depend on the number of threads.
-        return math.fsum(np.logaddexp(0.0, wrong_way * (first.base + raw))) / len(wrong_way)
+        log_odds = first.base + np.asarray(raw, dtype=np.float64)
+        return math.fsum(np.logaddexp(0.0, wrong_way * log_odds)) / len(wrong_way)
 
     return loss
 

@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +22,8 @@ from pipeline.errors import RisklineError
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+log = logging.getLogger("riskline")
+
 MODEL_NAME = "riskline_pd"
 CHAMPION, CHALLENGER = "champion", "challenger"
 PREVIOUS = "previous_champion"
@@ -37,7 +39,20 @@ class Registered:
     version: str
     model: DimensionGBM
     notes: Mapping[str, str]
-    judgement: Judgement
+    kept_judgement: Judgement | None
+
+    @property
+    def judgement(self) -> Judgement:
+        """What the gate says of it.
+
+        Raises:
+            RisklineError: that is lost or damaged; the model may score all the same.
+        """
+        if self.kept_judgement is None:
+            raise RisklineError(
+                f"the judgement of version {self.version} is lost or damaged; run riskline train"
+            )
+        return self.kept_judgement
 
 
 def register(home: Path, trained: Trained, judgement: Judgement, notes: Mapping[str, str]) -> str:
@@ -50,9 +65,16 @@ def register(home: Path, trained: Trained, judgement: Judgement, notes: Mapping[
         notes: kept beside it, such as the policy's hash.
 
     Returns:
-        The version.
+        The version; where the challenger is this very model with these very notes, as when a task
+        is tried again, that one.
     """
-    with _client(home) as client:
+    params = {**notes, **_history(trained)}
+    with _one_at_a_time(home), _client(home) as client:
+        challenger = _aliases(client).get(CHALLENGER)
+        if challenger is not None:
+            run_id = str(client.get_model_version(MODEL_NAME, challenger).run_id)
+            if client.get_run(run_id).data.params == params:
+                return challenger
         experiment = client.get_experiment_by_name(MODEL_NAME)
         if experiment is None:
             runs = (_folder(home) / "runs").as_uri()
@@ -61,7 +83,7 @@ def register(home: Path, trained: Trained, judgement: Judgement, notes: Mapping[
             experiment_id = experiment.experiment_id
         run = client.create_run(experiment_id)
         run_id = run.info.run_id
-        for name, value in {**notes, **_history(trained)}.items():
+        for name, value in params.items():
             client.log_param(run_id, name, value)
         for name, figure in judgement.by_name.items():
             client.log_metric(run_id, name, figure.value)
@@ -81,15 +103,24 @@ def register(home: Path, trained: Trained, judgement: Judgement, notes: Mapping[
         return str(version.version)
 
 
-def promote(home: Path, version: str) -> None:
+def promote(
+    home: Path, version: str, only_if: Callable[[str | None], None] = lambda champion: None
+) -> None:
     """Make a version the champion: the one that scores. Its predecessor is remembered.
+
+    Args:
+        home: RISK_HOME.
+        version: as `register` returned it.
+        only_if: told the present champion's version, while no other may become it; raises where it
+            must stay.
 
     Raises:
         RisklineError: there is no such version, or it is not what was registered.
     """
-    registered(home, version)
-    with _client(home) as client:
+    version = registered(home, version).version
+    with _one_at_a_time(home), _client(home) as client:
         aliases = _aliases(client)
+        only_if(aliases.get(CHAMPION))
         if aliases.get(CHAMPION) not in {None, version}:
             client.set_registered_model_alias(MODEL_NAME, PREVIOUS, aliases[CHAMPION])
         # The champion last: whoever reads meanwhile has one or the other.
@@ -117,16 +148,21 @@ def roll_back(home: Path) -> str:
     return version
 
 
+def champion_version(home: Path) -> str | None:
+    """The version of the model in use, or None where none has been promoted yet."""
+    if not _database(home).exists():
+        return None
+    with _client(home) as client:
+        return _aliases(client).get(CHAMPION)
+
+
 def champion(home: Path) -> Registered | None:
     """The model in use, or None where none has been promoted yet.
 
     Raises:
         RisklineError: its file is gone or is not what was registered.
     """
-    if not _database(home).exists():
-        return None
-    with _client(home) as client:
-        version = _aliases(client).get(CHAMPION)
+    version = champion_version(home)
     return None if version is None else registered(home, version)
 
 
@@ -136,24 +172,25 @@ def registered(home: Path, version: str) -> Registered:
     Raises:
         RisklineError: there is none, or its file is gone or is not what was registered.
     """
+    unknown = RisklineError(
+        f"the registry has no model of version {version!r}; riskline status names the champion"
+    )
+    # The registry would also find version 1 by 01.
+    if not _database(home).exists() or not version.isdecimal() or version.startswith("0"):
+        raise unknown
     from mlflow.exceptions import MlflowException
 
     with _client(home) as client:
         try:
             found = client.get_model_version(MODEL_NAME, version)
         except MlflowException as error:
-            raise RisklineError(f"the registry has no model of version {version!r}") from error
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            raise unknown from error
         run = client.get_run(str(found.run_id))
         who = "the champion" if _aliases(client).get(CHAMPION) == version else "the model"
     folder = Path(unquote(urlparse(str(found.source)).path))
     file = folder / MODEL_FILE
-    try:
-        judgement = Judgement.from_json((folder / JUDGEMENT_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RisklineError(
-            f"the judgement of version {version} is lost or damaged; restore "
-            f"{folder / JUDGEMENT_FILE} or run riskline train"
-        ) from error
     try:
         model = DimensionGBM.from_json(file.read_bytes().decode(errors="replace"))
     except RisklineError as error:
@@ -173,8 +210,17 @@ def registered(home: Path, version: str) -> Registered:
         version=version,
         model=model,
         notes=dict(run.data.params),
-        judgement=judgement,
+        kept_judgement=_judgement(folder / JUDGEMENT_FILE),
     )
+
+
+def _judgement(file: Path) -> Judgement | None:
+    try:
+        return Judgement.from_json(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        # Nights go on without it: who asks for it is told.
+        log.warning("%s cannot be read: %s", file, error)
+        return None
 
 
 def _aliases(client: "MlflowClient") -> Mapping[str, str]:
@@ -200,6 +246,15 @@ def _folder(home: Path) -> Path:
 
 def _database(home: Path) -> Path:
     return _folder(home) / "registry.db"
+
+
+@contextmanager
+def _one_at_a_time(home: Path) -> Iterator[None]:
+    """While versions or aliases change; not the client's own lock, which is held only briefly."""
+    _folder(home).mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (_folder(home) / ".change").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

@@ -95,7 +95,11 @@ def search(
 
     logging.getLogger("optuna").setLevel(logging.WARNING)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=params.seed))
+    # The first third at random; the estimator then looks where that was good.
+    sampler = optuna.samplers.TPESampler(
+        seed=params.seed, n_startup_trials=min(10, max(2, trials // 3))
+    )
+    study = optuna.create_study(sampler=sampler)
     study.enqueue_trial(
         {
             "num_leaves": params.num_leaves,

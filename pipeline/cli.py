@@ -62,7 +62,9 @@ def train(
     as_of: AsOf,
     horizon: Annotated[
         int | None,
-        typer.Option(min=1, help="Of the outcome, if not the policy's; such a model only tells."),
+        typer.Option(
+            min=1, max=3660, help="Of the outcome, if not the policy's; such a model only tells."
+        ),
     ] = None,
     note: Annotated[str, typer.Option(help="Why it is trained; kept with the model.")] = "",
 ) -> None:
@@ -106,12 +108,17 @@ def train(
 
 
 @app.command()
-def promote(version: str) -> None:
+def promote(
+    version: str,
+    despite_gate: Annotated[
+        bool, typer.Option("--despite-gate", help="Answer for it yourself, whatever the gate says.")
+    ] = False,
+) -> None:
     """Make a version that the gate has let through the champion."""
     settings = _settings()
     from pipeline import retraining
 
-    retraining.promote(settings, version)
+    retraining.promote(settings, version, despite_gate=despite_gate)
     _console().print(f"version {version} is the champion, and scores from the next night on")
 
 
@@ -319,7 +326,7 @@ def status() -> None:
     console.print(
         "no model has been trained yet"
         if champion is None
-        else f"champion: version {champion.version}, {champion.judgement.by_name['auc']}"
+        else f"champion: version {champion.version}, as of {champion.notes.get('as_of')}"
     )
     query = (
         "SELECT r.as_of_date, r.run_id, r.model_version, r.customers, r.warnings, "

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from models import registry
 from models.baselines import baseline_probabilities
-from models.dimension_gbm import DimensionGBM, TrainingParams
+from models.dimension_gbm import TrainingParams
 from models.evidence import Evidence
 from models.evidence import evidence as measure
 from models.judgement import ALL, Bounds, Figure, Judgement, judge
@@ -37,8 +37,12 @@ from pipeline.warehouse.publish import PERFORMANCE
 
 log = logging.getLogger("riskline")
 
+MOST_HORIZON = 3_660
+MOST_NOTE = 500
 GROUPED_BY = ("segment", "region", "marital_status", "education")
 """Columns of customers by which a model's errors are told apart, beside the age."""
+AGE = "age_years"
+"""A feature that a lender may have to do without."""
 AGE_BANDS = (0, 25, 35, 45, 55, 65, 200)
 
 
@@ -70,6 +74,8 @@ def train(
     Raises:
         RisklineError: the source or a contract fails, or there is too little to learn from.
     """
+    # Before anything takes long.
+    _checked(horizon, note)
     for stage in (pull, check):
         on_stage(stage.__name__)
         stage(settings, as_of)
@@ -95,10 +101,13 @@ def fit(settings: Settings, as_of: date, *, horizon: int | None = None, note: st
     Raises:
         RisklineError: there is too little to learn from.
     """
+    note = _checked(horizon, note)
     in_force = load_policy(settings.policy, as_of)
     policy = in_force if horizon is None else in_force.model_copy(update={"horizon": horizon})
     dimensions, monotone = names_by_dimension(), monotone_by_name()
     params = TrainingParams(num_threads=settings.threads)
+    champion_then = registry.champion_version(settings.home)
+    champion = None if champion_then is None else _comparable(settings, champion_then)
     past = cohorts(settings, as_of, policy, most=policy.training_cohorts)
     parts = split(past, policy.held_out_cohorts, list(monotone))
     trained = train_model(
@@ -108,14 +117,12 @@ def fit(settings: Settings, as_of: date, *, horizon: int | None = None, note: st
         params=params,
         trials=policy.search_trials,
     )
-    champion = registry.champion(settings.home)
-    champion_then = _champion_version(settings)
     judgement = judge(
         trained.model,
         parts,
         parts.unseen.features["exposure"].fillna(0.0),
         Bounds(**policy.promotion_bounds.model_dump()),
-        champion=_comparable(champion, parts.unseen.features),
+        champion=None if champion is None else (champion.version, champion.model),
         baselines=baseline_probabilities(
             parts.fitted.features,
             parts.fitted.is_default,
@@ -128,15 +135,18 @@ def fit(settings: Settings, as_of: date, *, horizon: int | None = None, note: st
         ),
         num_threads=settings.threads,
     )
-    judgement = Judgement(
-        judgement.compared_with, (_horizon_figure(policy, in_force), *judgement.figures)
-    )
+    circumstances = [_horizon_figure(policy, in_force)]
+    if champion_then is not None:
+        circumstances.append(_compared_figure(champion_then, champion))
+    if champion is not None:
+        circumstances.append(_age_figure(as_of, champion))
+    judgement = Judgement(judgement.compared_with, (*circumstances, *judgement.figures))
     notes = {
         "as_of": as_of.isoformat(),
         "horizon": f"{policy.horizon} {policy.horizon_unit}",
         "days_past_due": str(policy.days_past_due),
-        "note": " ".join(note.split()),
-        "champion": champion_then,
+        "note": note,
+        "champion": str(champion_then),
         "policy_hash": policy.sha256,
         "code_version": code_version(),
     }
@@ -147,39 +157,48 @@ def judge_version(settings: Settings, version: str) -> Judgement:
     """Publish every figure of a version in the warehouse, and say whether it may score.
 
     Raises:
-        RisklineError: there is no such version, the champion is no longer the one that it was
-            compared with, or the warehouse refuses.
+        RisklineError: there is no such version, or the warehouse refuses.
     """
-    rooms = Rooms(settings)
     challenger = registry.registered(settings.home, version)
-    judgement, as_of = challenger.judgement, date.fromisoformat(challenger.notes["as_of"])
-    _publish_figures(rooms, version, as_of, judgement)
-    for reason in judgement.reasons:
+    _publish_figures(settings, challenger)
+    for reason in challenger.judgement.reasons:
         log.warning("version %s is not to be the champion, for %s", version, reason)
-    return judgement
+    return challenger.judgement
 
 
-def promote(settings: Settings, version: str) -> None:
-    """Make a version that the gate has let through the champion.
+def promote(settings: Settings, version: str, *, despite_gate: bool = False) -> None:
+    """Make a version that the gate has let through the champion; its figures are published first.
+
+    Args:
+        settings: of the run.
+        version: of the registry.
+        despite_gate: whether a person answers for it, whatever the gate says.
 
     Raises:
         RisklineError: there is no such version, the gate has not let it through, or it was compared
             with another champion than the present one.
     """
-    challenger, champion = registry.registered(settings.home, version), _champion_version(settings)
-    if champion == version:
-        return
-    if not challenger.judgement.has_passed:
+    challenger = registry.registered(settings.home, version)
+
+    def deserves(champion: str | None) -> None:
+        if champion == version or despite_gate:
+            return
+        if challenger.notes["champion"] != str(champion):
+            raise RisklineError(
+                f"version {version} was trained while the champion was "
+                f"{challenger.notes['champion']}, which is {champion} now; train again"
+            )
+
+    if not challenger.judgement.has_passed and not despite_gate:
         raise RisklineError(
             f"version {version} does not deserve to be the champion: "
-            f"{'; '.join(challenger.judgement.reasons)}"
+            f"{'; '.join(challenger.judgement.reasons)}; riskline promote --despite-gate makes it "
+            "so all the same"
         )
-    if challenger.notes["champion"] != champion:
-        raise RisklineError(
-            f"version {version} was trained while the champion was {challenger.notes['champion']}, "
-            f"which is {champion} now; train again"
-        )
-    registry.promote(settings.home, version)
+    _publish_figures(settings, challenger)
+    if despite_gate:
+        log.warning("version %s is promoted by a person, whatever the gate says", version)
+    registry.promote(settings.home, version, deserves)
 
 
 def evidence(settings: Settings, as_of: date) -> Evidence:
@@ -249,7 +268,9 @@ def _groups(rooms: Rooms, engine: Engine, day: date, features: pd.DataFrame) -> 
     known = known_at_close(rooms.contracts, rooms.lake, engine, day, rooms.settings.timezone)
     rows = engine.to_arrow(known["customers"].select(CUSTOMER_ID, *GROUPED_BY)).to_pandas()
     groups: pd.DataFrame = rows.set_index(CUSTOMER_ID).reindex(features.index)
-    age = pd.cut(features["age_years"].astype("float64"), AGE_BANDS, right=False)
+    if AGE not in features:
+        return groups
+    age = pd.cut(features[AGE].astype("float64"), AGE_BANDS, right=False)
     names = {
         band: f"{band.left} to {band.right - 1}" if band.right < AGE_BANDS[-1] else f"{band.left}+"
         for band in age.cat.categories
@@ -259,25 +280,57 @@ def _groups(rooms: Rooms, engine: Engine, day: date, features: pd.DataFrame) -> 
     return groups.assign(age=age.cat.rename_categories(names).astype(object).where(is_person))
 
 
-def _comparable(
-    champion: registry.Registered | None, features: pd.DataFrame
-) -> tuple[str, DimensionGBM] | None:
-    """The champion, where it reads what is there now: it may stem from other declarations."""
-    if champion is None:
+def _checked(horizon: int | None, note: str) -> str:
+    """The note, on one line; what would fail only after hours of training is refused at once."""
+    if horizon is not None and not 1 <= horizon <= MOST_HORIZON:
+        raise RisklineError(f"the horizon must be 1 to {MOST_HORIZON}, not {horizon}")
+    line = " ".join(note.split())
+    if len(line) > MOST_NOTE or not line.isprintable():
+        raise RisklineError(
+            f"the note must be {MOST_NOTE} characters at most that can be printed; shorten it"
+        )
+    return line
+
+
+def _comparable(settings: Settings, version: str) -> registry.Registered | None:
+    """The champion, where it can be read and knows no other features than there are now."""
+    try:
+        champion = registry.registered(settings.home, version)
+    except RisklineError as error:
+        log.warning("the champion is not compared with: %s", error)
         return None
-    if lost := set(champion.model.feature_names) - set(features.columns):
+    if lost := set(champion.model.feature_names) - set(monotone_by_name()):
         log.warning(
-            "the champion, version %s, is not compared with: it reads features that are gone: %s",
-            champion.version,
+            "the champion, version %s, is not compared with, for it reads features that are gone: "
+            "%s",
+            version,
             ", ".join(sorted(lost)),
         )
         return None
-    return champion.version, champion.model
+    return champion
 
 
-def _champion_version(settings: Settings) -> str:
-    champion = registry.champion(settings.home)
-    return "none" if champion is None else f"version {champion.version}"
+def _compared_figure(version: str, champion: registry.Registered | None) -> Figure:
+    return Figure(
+        ALL,
+        "champion_compared",
+        f"whether the champion, version {version}, could be compared with (1 if so)",
+        float(champion is not None),
+        wanted="1, or a person who promotes it despite the gate",
+        has_passed=champion is not None,
+    )
+
+
+def _age_figure(as_of: date, champion: registry.Registered) -> Figure:
+    days = (as_of - date.fromisoformat(champion.notes["as_of"])).days
+    return Figure(
+        ALL,
+        "days_after_champion",
+        f"days that the as-of date lies after that of the champion, version {champion.version}",
+        float(days),
+        wanted="not below 0",
+        has_passed=days >= 0,
+    )
 
 
 def _horizon_figure(policy: Policy, in_force: Policy) -> Figure:
@@ -291,14 +344,15 @@ def _horizon_figure(policy: Policy, in_force: Policy) -> Figure:
     )
 
 
-def _publish_figures(rooms: Rooms, version: str, as_of: date, judgement: Judgement) -> None:
+def _publish_figures(settings: Settings, challenger: registry.Registered) -> None:
+    rooms = Rooms(settings)
     contract = rooms.outputs[PERFORMANCE]
     rows = conform(
         pa.Table.from_pylist(
             [
                 {
-                    "as_of_date": as_of,
-                    "model_version": version,
+                    "as_of_date": date.fromisoformat(challenger.notes["as_of"]),
+                    "model_version": challenger.version,
                     "group_name": figure.group_name,
                     "metric": figure.metric,
                     "meaning": figure.meaning,
@@ -308,10 +362,10 @@ def _publish_figures(rooms: Rooms, version: str, as_of: date, judgement: Judgeme
                     "wanted": figure.wanted,
                     "passed": figure.has_passed,
                 }
-                for figure in judgement.figures
+                for figure in challenger.judgement.figures
             ]
         ),
         contract,
     ).sort_by([(name, "ascending") for name in contract.key])
     warehouse.check_outputs({PERFORMANCE: rows}, rooms.outputs, rooms.engine)
-    warehouse.publish_performance(warehouse_url(rooms.settings), version, rows, rooms.outputs)
+    warehouse.publish_performance(warehouse_url(settings), challenger.version, rows, rooms.outputs)

@@ -64,6 +64,7 @@ class PromotionBounds(BaseModel):
     calibration_ratio: float = Field(gt=1)
     calibration_slope: float = Field(gt=1)
     stability_index: float = Field(gt=0)
+    defaulters: int = Field(ge=1)
 
 
 RuleName = Literal[
@@ -82,7 +83,7 @@ class Policy(BaseModel):
     model_config = _STRICT
 
     days_past_due: int = Field(ge=1)
-    horizon: int = Field(ge=1)
+    horizon: int = Field(ge=1, le=3660)
     horizon_unit: Annotated[Unit, Field(strict=False)]
     score_at_base_odds: float
     score_base_odds: float = Field(gt=0)

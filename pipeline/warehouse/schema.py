@@ -44,11 +44,9 @@ VIEWS = {
             model_version,
             bool_and(coalesce(passed, true)) AS has_passed,
             string_agg(
-                meaning || ': ' || round(value::numeric, 4)
+                meaning || ': ' || value::real
                 || coalesce(
-                    ' (95 % interval ' || round(lower::numeric, 4)
-                    || ' to ' || round(upper::numeric, 4) || ')',
-                    ''
+                    ' (95 % interval ' || lower::real || ' to ' || upper::real || ')', ''
                 )
                 || '; wanted: ' || wanted,
                 E'\n' ORDER BY metric

@@ -17,6 +17,7 @@ SHORT: Mapping[str, Mapping[str, Any]] = {
         "search_trials": 1,
         "promotion_bounds": {
             "calibration_ratio": 3.0, "calibration_slope": 3.0, "stability_index": 0.5,
+            "defaulters": 1,
         },
     },
 }  # fmt: skip

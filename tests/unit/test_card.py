@@ -61,6 +61,11 @@ def test_a_groups_row_has_a_cell_a_figure_also_where_one_is_missing() -> None:
     assert row == "| region: north\\|east | 1,234 | 0.0500 (0.0400, 0.0600) |  |  |  |"
 
 
+def test_what_people_write_is_no_markup() -> None:
+    text = document(notes={"note": "![x](http://a) <b>|*so*"})
+    assert "- Note: \\!\\[x\\](http://a) \\<b\\>\\|\\*so\\*" in text
+
+
 def test_a_refused_version_says_why_first() -> None:
     text = document((*FIGURES, REFUSED))
     assert text.index("The gate refused it:") < text.index("- gap: 1; wanted: none")

@@ -135,7 +135,10 @@ def test_personal_is_what_the_page_says_is_personal() -> None:
 @on_every_source
 def test_what_is_personal_is_published_nowhere(contract: Contract) -> None:
     personal = {column.name for column in contract.columns if column.is_personal}
-    published = {column.name for output in OUTPUTS.values() for column in output.columns}
+    # Of a table without customers, a column of the same name tells nothing of one.
+    of_customers = [each for each in OUTPUTS.values() if "customer_id" in each.column_names]
+    published = {column.name for output in of_customers for column in output.columns}
+    assert {"risk_scores", "risk_tiers", "warning_list"} <= {each.table for each in of_customers}
     assert personal & published == set()
 
 

@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
+from threadpoolctl import threadpool_limits
 
 from models.dimension_gbm import DimensionGBM
 from models.judgement import ALL, Bounds, Judgement, judge
-from models.training import Parts
-from tests.unit.test_training import DAYS, PARAMS, cohort, parts, trained
+from models.training import Parts, Stack
+from tests.unit.test_training import DAYS, cohort, parts, trained
 
-BOUNDS = Bounds(calibration_ratio=1.25, calibration_slope=1.25, stability_index=0.25)
+BOUNDS = Bounds(1.25, 1.25, stability_index=0.25, defaulters=10)
 LARGE = [
     replace(each, groups=pd.DataFrame({"region": regions, "town": "x"}, index=each.features.index))
     for each in (cohort(day, n=2000) for day in DAYS)
@@ -121,10 +122,11 @@ def test_a_model_whose_pds_are_too_extreme_is_refused() -> None:
 
 def test_bounds_are_the_lenders() -> None:
     off = replace(good(), offset=good().offset + 1.0)
-    lax = Bounds(calibration_ratio=10.0, calibration_slope=10.0, stability_index=0.25)
+    lax = replace(BOUNDS, calibration_ratio=10.0, calibration_slope=10.0)
     assert judged(off, bounds=lax).has_passed
-    strict = replace(BOUNDS, stability_index=1e-9)
-    assert against(judged(bounds=strict)) == ["stability_index"]
+    assert against(judged(bounds=replace(BOUNDS, defaulters=1000))) == [
+        "customers_of_rarer_outcome"
+    ]
 
 
 def test_a_portfolio_that_moved_is_told() -> None:
@@ -190,7 +192,54 @@ def test_the_same_rows_give_the_same_judgement_on_any_number_of_threads() -> Non
         for threads in (1, 2)
     )
     assert one == two
-    assert PARAMS.num_threads == 1
+
+
+def test_no_number_of_threads_of_blas_changes_a_bit() -> None:
+    """So many rows that products of matrices are shared among threads."""
+    times = 60
+    many = replace(
+        PARTS,
+        unseen=Stack(
+            PARTS.unseen.cohorts,
+            pd.Series(np.arange(times * len(PARTS.unseen.customers))),
+            pd.concat([PARTS.unseen.features] * times, ignore_index=True),
+            pd.concat([PARTS.unseen.is_default] * times, ignore_index=True),
+            pd.concat([PARTS.unseen.groups] * times, ignore_index=True),
+        ),
+    )
+    assert len(many.unseen.features) > 40_000
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            found.append(
+                judge(
+                    good(),
+                    many,
+                    pd.Series(1.0, index=many.unseen.features.index),
+                    BOUNDS,
+                    champion=None,
+                    baselines={},
+                    rounds=3,
+                )
+            )
+    assert found[0] == found[1]
+
+
+def test_of_few_defaulters_nothing_is_sure() -> None:
+    rare = [
+        replace(each, is_default=each.is_default & (each.features["arrears"].fillna(0) > 2.2))
+        for each in LARGE
+    ]
+    found = judged(rows=parts(rare))
+    assert 0 < found.by_name["customers_of_rarer_outcome"].value < 10
+    assert "customers_of_rarer_outcome" in against(found)
+
+
+def test_the_stability_of_a_small_sample_is_not_held_against_it() -> None:
+    few = PARTS.unseen.where(np.arange(len(PARTS.unseen.customers)) < 40)
+    figure = judged(rows=replace(PARTS, unseen=few)).by_name["stability_index"]
+    assert figure.wanted == "at most 0.25, and 0.23 for noise"
+    assert figure.has_passed == (figure.value <= 0.25 + 9 / 40 + 9 / len(PARTS.fitted.features))
 
 
 def test_customers_are_drawn_with_all_their_rows() -> None:

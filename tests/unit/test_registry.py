@@ -110,17 +110,54 @@ def test_the_judgements_figures_are_those_of_its_run(filled: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [None, "", "{}", '{"compared_with": null, "figures": [{}]}'])
-def test_a_judgement_lost_or_damaged_is_one_line(home: Path, damage: str | None) -> None:
+def test_a_model_scores_without_its_judgement_but_is_not_judged(
+    home: Path, damage: str | None
+) -> None:
     file = model_file(home).with_name("judgement.json")
     kept = file.read_bytes()
     if damage is None:
         file.unlink()
     else:
         file.write_text(damage)
-    message = refusal(home)
+    found = registry.champion(home)
     file.write_bytes(kept)
-    assert message.startswith("the judgement of version 2 is lost or damaged; restore ")
-    assert str(file) in message
+    assert found is not None
+    with pytest.raises(RisklineError, match="the judgement of version 2 is lost or damaged; run"):
+        _ = found.judgement
+
+
+def test_the_same_model_with_the_same_notes_is_registered_once(
+    tmp_path: Path, models: list[Trained]
+) -> None:
+    first = registry.register(tmp_path, models[0], JUDGEMENT, NOTES)
+    assert registry.register(tmp_path, models[0], JUDGEMENT, NOTES) == first
+    other = registry.register(tmp_path, models[0], JUDGEMENT, {**NOTES, "note": "again"})
+    assert other != first
+    registry.promote(tmp_path, other)
+    assert registry.register(tmp_path, models[0], JUDGEMENT, NOTES) not in {first, other}
+
+
+def test_a_condition_is_asked_of_the_champion_that_is(home: Path) -> None:
+    asked: list[str | None] = []
+
+    def refuse(champion: str | None) -> None:
+        asked.append(champion)
+        raise RisklineError("not now")
+
+    with pytest.raises(RisklineError, match="not now"):
+        registry.promote(home, "3", refuse)
+    assert asked == ["2"]
+    assert registry.champion_version(home) == "2"
+
+
+@pytest.mark.parametrize("version", ["01", " 1", "one", "-1", "0", "", "9"])
+def test_what_is_no_version_is_one_line(home: Path, tmp_path: Path, version: str) -> None:
+    for place in (home, tmp_path):
+        with pytest.raises(
+            RisklineError, match=f"no model of version '{version}'; riskline status"
+        ):
+            registry.registered(place, version)
+    assert not list(tmp_path.iterdir())
 
 
 def test_promoting_another_changes_the_champion_and_back(home: Path) -> None:
@@ -192,7 +229,8 @@ def test_anybody_may_load_and_call_it_by_mlflow(
     rows = COHORTS[-1].features.head(50).reset_index(drop=True).assign(note="not a feature")
     rows.to_json(asked, double_precision=15)
     program = [sys.executable, "-W", "ignore", "-c", ANYBODY, *map(str, (home, asked, told))]
-    subprocess.run(program, cwd=REPOSITORY, check=True, timeout=120)
+    # MLflow makes an empty store of its own in the folder where it is called.
+    subprocess.run(program, cwd=tmp_path, check=True, timeout=120)
     scored = pd.read_json(told)
     explained = models[1].model.explain(pd.read_json(asked))
     assert list(scored) == [
@@ -250,13 +288,14 @@ found = registry.champion(Path(sys.argv[1]))
 print(found.model.content_hash if found else None)
 """
 WRITE = """
+import os
 import sys
 from pathlib import Path
 from models import registry
 from models.pyfunc import MODEL_FILE
 from tests.unit.test_registry import JUDGEMENT
 from tests.unit.test_training import ONCE
-print(registry.register(Path(sys.argv[1]), ONCE, JUDGEMENT, {}))
+print(registry.register(Path(sys.argv[1]), ONCE, JUDGEMENT, {"process": str(os.getpid())}))
 """
 
 
