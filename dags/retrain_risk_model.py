@@ -194,6 +194,8 @@ def retrain_risk_model() -> None:
                 # A request that nobody answers must not hold up the next month's model.
                 response_timeout=timedelta(days=14),
                 defaults="Reject",
+                # Airflow 3.3 tries again where an answer comes within a second of the question.
+                retry_delay=timedelta(seconds=10),
                 subject="Shall version {{ ti.xcom_pull('fit') }} be the champion?",
                 body="{% for figure in ti.xcom_pull('judge')['figures'] %}- {{ figure }}\n"
                 "{% endfor %}\nAll figures: `riskline card --version {{ ti.xcom_pull('fit') }}`",

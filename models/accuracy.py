@@ -1,7 +1,7 @@
 """How well the model ranks on public tables, beside what it has to beat, on the same folds.
 
 python -m models.accuracy FOLDER prints the tables of models/README.md; FOLDER holds the files that
-models.public_data names. It takes a quarter of an hour on two cores.
+models.public_data names. It takes half an hour.
 """
 
 import argparse

@@ -46,11 +46,11 @@ def _lines(found: Registered) -> Iterator[str]:
         f"- Outcome: {notes['days_past_due']} or more days past due, or worse, within "
         f"{notes['horizon']}s."
     )
-    yield f"- Fitted to the month ends {notes['fitted_cohorts']}."
-    yield f"- Stopped and calibrated on the month ends {notes['held_out_cohorts']}."
+    yield f"- Fitted to three customers in five of the month ends {notes['fitted_cohorts']}."
     yield (
-        "- Measured on the latter, on customers that no model has ever learnt from, one in five, "
-        "chosen by a hash of their ids."
+        f"- Stopped and calibrated on one in five of the month ends {notes['held_out_cohorts']}, "
+        "and measured there on the last one in five, from whom no model has ever learnt. A hash "
+        "of the id tells for ever in which part a customer is."
     )
     compared = found.judgement.compared_with
     yield (

@@ -19,6 +19,8 @@ from pipeline.warehouse.query import read_only
 from pipeline.warehouse.server import ensure_running
 
 NIGHTS = 3
+CUSTOMERS = 5_000
+"""As few as leave defaulters enough, among those never learnt from, to judge a model by."""
 
 
 def demo(settings: Settings, console: Console) -> None:
@@ -34,7 +36,7 @@ def demo(settings: Settings, console: Console) -> None:
         )
     started = time.monotonic()
     server = ensure_running(settings.home)
-    bank = Bank()
+    bank = Bank(customers=CUSTOMERS)
     # Before anything is replaced: the home may hold another bank's nights.
     Lake(settings.lake).claim(lake_owner(settings, repr(bank)))
     url = server.url("bank", "bank")

@@ -95,6 +95,7 @@ class Policy(BaseModel):
     warning_rules: dict[RuleName, WarningRule] = Field(min_length=1)
     training_cohorts: int = Field(ge=2, le=120)
     held_out_cohorts: int = Field(ge=1, le=60)
+    training_defaults: int = Field(ge=1)
     search_trials: int = Field(ge=1, le=1000)
     promotion_bounds: PromotionBounds
 

@@ -19,12 +19,13 @@ from typing import Any
 
 import psycopg
 
-from pipeline import retraining, scheduler
+from pipeline import scheduler
 from pipeline.errors import RisklineError, UnreachableError
 from pipeline.settings import REPOSITORY, Settings, load_settings
 from pipeline.simulator.bank import Bank, simulate
 from pipeline.simulator.load import load
 from pipeline.warehouse.server import ensure_running
+from tests.integration.policies import train_champion
 
 # As short as a horizon of a month and some cohorts before it allow.
 BANK = Bank(customers=2_000, months=5)
@@ -215,7 +216,7 @@ def main(file: Path) -> None:
     server = ensure_running(settings.home)
     bank = simulate(BANK)
     load({name: bank[name] for name in REQUIRED}, server.url("bank", "bank"))
-    assert retraining.train(settings, FIRST_NIGHT - timedelta(days=1)).is_champion
+    train_champion(settings, FIRST_NIGHT - timedelta(days=1))
     scheduler.prepare(settings)
     nights = Nights(settings)
     nights.told["dag"] = _describe()

@@ -18,13 +18,13 @@ import pytest
 from pyarrow import csv
 from pydantic import SecretStr
 
-from pipeline import nightly, retraining
+from pipeline import nightly
 from pipeline.errors import RisklineError
 from pipeline.settings import REPOSITORY, Settings
 from pipeline.simulator.bank import Bank, simulate
 from pipeline.simulator.load import load
 from pipeline.warehouse.server import Server, ensure_running
-from tests.integration.policies import write_policy
+from tests.integration.policies import train_champion, write_policy
 
 # Of a size, and on a day, with business enough for the day's shares to be judged: little is
 # recorded on a month's last days. As short as a horizon of a month and some cohorts allow.
@@ -68,7 +68,7 @@ def lender(module_home: Path) -> Lender:
         source_url=SecretStr(str(source)),
         warehouse_url=SecretStr(server.url("warehouse", "risk_pipeline")),
     )
-    assert retraining.train(settings, NIGHT_BEFORE).is_champion
+    train_champion(settings, NIGHT_BEFORE)
     nightly.run(settings, NIGHT_BEFORE, trigger="test")
     return Lender(module_home, server, tables)
 

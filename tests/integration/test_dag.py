@@ -36,6 +36,7 @@ def told(module_home: Path) -> Told:
         # Its nights end when the day before is not over yet in UTC.
         "RISK_BANK_TIMEZONE": "Asia/Tokyo",
         "RISK_THREADS": "1",
+        "PYTHONPATH": str(REPOSITORY),
     }
     file = module_home / "told.json"
     done = subprocess.run(

@@ -10,7 +10,7 @@ import pytest
 
 from models.dimension_gbm import DimensionGBM
 from models.evidence import ALL, Evidence, evidence
-from models.training import Cohort, latest_held_out
+from models.training import STOPPING, Cohort, bucket_of, latest_held_out
 from pipeline.errors import RisklineError
 from tests.unit.test_training import DAYS, DIMENSIONS, MONOTONE, PARAMS, cohort
 
@@ -84,6 +84,8 @@ def test_all_dimensions_learn_from_the_earlier_cohorts_and_stop_on_the_later(
     monkeypatch.setattr(DimensionGBM, "calibrated", watch)
     measured(rounds=1)
     early, late = latest_held_out(COHORTS, 2, list(MONOTONE))
+    early = early.where(bucket_of(early.customers) != STOPPING)
+    late = late.where(bucket_of(late.customers) == STOPPING)
     expected = DimensionGBM.fit(
         early.features,
         early.is_default,

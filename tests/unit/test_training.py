@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.dimension_gbm import DimensionGBM, TrainingParams
-from models.training import Cohort, Parts, Trained, is_set_aside, split, train
+from models.training import Cohort, Parts, Trained, bucket_of, split, train
 from pipeline.errors import RisklineError
 
 DIMENSIONS = {"credit_history": ("arrears", "inquiries"), "stability": ("tenure",)}
@@ -32,7 +32,7 @@ def cohort(day: date, n: int = 300, base: float = -1.5) -> Cohort:
 
 
 COHORTS = [cohort(day) for day in DAYS]
-KNOWN_ASIDE = ["K4", "K9", "K15", "K16"]
+KNOWN_BUCKETS = [3, 1, 1, 4, 0, 1, 1, 3, 1, 0, 1, 3, 4, 2, 2, 0, 0, 4, 4, 2]
 
 
 def parts(cohorts: Sequence[Cohort] = COHORTS, held_out: int = 2) -> Parts:
@@ -52,7 +52,9 @@ def trained(
 
 
 ONCE = trained()
-ASIDE = {name for name in COHORTS[0].features.index if is_set_aside(pd.Series([name]))[0]}
+NAMES = COHORTS[0].features.index.to_series()
+ASIDE, STOPPING = (set(NAMES[bucket_of(NAMES) == bucket]) for bucket in (0, 1))
+FITTED = set(NAMES) - ASIDE - STOPPING
 
 
 @pytest.mark.parametrize("held_out", [1, 2, 5])
@@ -60,14 +62,11 @@ def test_cohorts_are_parted_by_time_and_customers_by_who_they_are(held_out: int)
     found = parts(COHORTS[::-1], held_out)
     assert found.fitted.cohorts == tuple(DAYS[:-held_out])
     assert found.late.cohorts == found.unseen.cohorts == tuple(DAYS[-held_out:])
-    assert set(found.fitted.customers) == set(found.late.customers)
+    assert set(found.fitted.customers) == FITTED
+    assert set(found.late.customers) == STOPPING
     assert set(found.unseen.customers) == ASIDE
-    assert not ASIDE & set(found.fitted.customers)
-    late = COHORTS[-held_out:]
-    rows = len(found.late.features) + len(found.unseen.features)
-    assert rows == sum(len(each.features) for each in late)
-    defaults = found.late.is_default.sum() + found.unseen.is_default.sum()
-    assert defaults == sum(each.is_default.sum() for each in late)
+    assert len(found.fitted.features) == len(FITTED) * (len(DAYS) - held_out)
+    assert len(found.late.features) == len(STOPPING) * held_out
     result = trained(COHORTS[::-1], held_out)
     assert result.fitted_cohorts == tuple(DAYS[:-held_out])
     assert result.held_out_cohorts == tuple(DAYS[-held_out:])
@@ -86,13 +85,13 @@ def test_each_row_stays_its_customers() -> None:
         assert stack.is_default.tolist() == [int(v) for each in truth for v in each]
 
 
-def test_one_in_five_is_set_aside_whatever_the_others_are() -> None:
+def test_the_parts_are_even_and_a_customers_part_is_the_same_whoever_else_there_is() -> None:
     names = pd.Series([f"K{i}" for i in range(20_000)])
-    aside = is_set_aside(names)
-    assert 0.19 < aside.mean() < 0.21
-    assert np.array_equal(is_set_aside(names[::-1]), aside[::-1])
+    buckets = bucket_of(names)
+    assert np.bincount(buckets).tolist() == pytest.approx([4_000] * 5, rel=0.05)
+    assert np.array_equal(bucket_of(names[::-1]), buckets[::-1])
     # A hash that changed would let models learn from those on whom others were compared.
-    assert [name for name in names[:20] if is_set_aside(pd.Series([name]))[0]] == KNOWN_ASIDE
+    assert bucket_of(names[:20]).tolist() == KNOWN_BUCKETS
 
 
 def test_what_becomes_of_those_set_aside_changes_nothing_that_is_learnt() -> None:
@@ -131,13 +130,13 @@ def test_what_is_held_out_never_reaches_the_trees(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(DimensionGBM, "fit", watch)
     trained()
-    kept = [each.features.index.isin(ASIDE) for each in COHORTS[:-2]]
+    kept = [each.features.index.isin(FITTED) for each in COHORTS[:-2]]
     early = list(zip(COHORTS[:-2], kept, strict=True))
     (X, y) = seen[0]
     pd.testing.assert_frame_equal(
-        X, pd.concat([each.features[~aside] for each, aside in early], ignore_index=True)
+        X, pd.concat([each.features[fitted] for each, fitted in early], ignore_index=True)
     )
-    assert y.tolist() == [int(v) for each, aside in early for v in each.is_default[~aside]]
+    assert y.tolist() == [int(v) for each, fitted in early for v in each.is_default[fitted]]
 
 
 def test_held_out_customers_choose_how_many_trees_but_not_which() -> None:
