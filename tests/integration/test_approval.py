@@ -55,23 +55,6 @@ class Airflow:
         run = self.ask("POST", f"{DAG}/dagRuns", {"logical_date": None, "conf": conf})
         return str(run["dag_run_id"])
 
-    def want(self, **extra: str) -> str:
-        """Say, as monitoring does, that a model is wanted; the id of the run that follows."""
-        found = self.ask("GET", "/api/v2/assets?name_pattern=risk_model_retraining_wanted")
-        (asset,) = found["assets"]
-        self.ask("POST", "/api/v2/assets/events", {"asset_id": asset["id"], "extra": extra})
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            runs = self.ask("GET", f"{DAG}/dagRuns?run_type=asset_triggered")["dag_runs"]
-            if runs:
-                return str(runs[0]["dag_run_id"])
-            time.sleep(0.5)
-        raise AssertionError("no run followed")
-
-    def result(self, run: str, task: str) -> Any:
-        path = f"{DAG}/dagRuns/{run}/taskInstances/{task}/xcomEntries/return_value"
-        return self.ask("GET", path)["value"]
-
     def states(self, run: str) -> dict[str, str]:
         found = self.ask("GET", f"{DAG}/dagRuns/{run}/taskInstances")["task_instances"]
         return {each["task_id"]: each["state"] for each in found}
@@ -91,7 +74,7 @@ class Airflow:
 
     def answer(self, run: str, option: str) -> dict[str, str]:
         """Answer as the UI does; the tasks' states once all is over."""
-        # As a person does: Airflow 3.3 takes an answer within a second for a failure, and asks again.
+        # As a person does: Airflow 3.3 takes an answer within a second for a failure.
         time.sleep(4)
         path = f"{DAG}/dagRuns/{run}/taskInstances/approve/-1/hitlDetails"
         self.ask("PATCH", path, {"chosen_options": [option], "params_input": {}})
@@ -181,13 +164,6 @@ def test_nobody_scores_before_a_person_agreed(module_home: Path) -> None:
         assert champion(settings) == "1"
         assert services.answer(second, "Reject")["promote"] == "skipped"
         assert champion(settings) == "1"
-        wanted = services.want(as_of=str(BANK.last_date), reason="the portfolio has moved")
-        services.wait(wanted, lambda states: states.get("pull") == "success")
-        assert services.result(wanted, "resolve") == {
-            "as_of": str(BANK.last_date),
-            "horizon": None,
-            "note": "the portfolio has moved",
-        }
     # What the gate let through may also be promoted by hand.
     retraining.promote(settings, "2")
     assert champion(settings) == "2"

@@ -18,7 +18,9 @@ from pipeline.errors import RisklineError
 
 DIMENSIONS = {"credit_history": ("arrears", "inquiries"), "stability": ("tenure",)}
 MONOTONE = {"arrears": 1, "inquiries": 0, "tenure": -1}
-PARAMS = TrainingParams(num_trees=20, joint_trees=20, min_data_in_leaf=10, num_threads=1)
+PARAMS = TrainingParams(
+    num_trees=20, joint_trees=20, min_data_in_leaf=10, min_defaults=10, num_threads=1
+)
 DAYS = [date(2023, month, 28) for month in range(1, 7)]
 
 
