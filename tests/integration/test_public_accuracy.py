@@ -65,10 +65,12 @@ def test_codes_are_no_counts_and_ratios_no_amounts() -> None:
     assert credit["debt"].iloc[0] == pytest.approx(0.802982129 * 9120)
 
 
+# So few trees lose more than those of the whole comparison: in Give Me Some Credit 0.0022 on this
+# fold, where that loses 0.0009.
 @needs_data
-@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize(("read", "most_lost"), [(uci_taiwan, 0.001), (gmsc, 0.002)])
 def test_the_joint_stage_ranks_as_lightgbm_does_left_free(
-    read: Callable[[Path], PublicData],
+    read: Callable[[Path], PublicData], most_lost: float
 ) -> None:
     quick = replace(CANDIDATES[1], num_trees=150, joint_trees=150, learning_rate=0.1, num_threads=2)
     data = read(DATA)
@@ -77,8 +79,7 @@ def test_the_joint_stage_ranks_as_lightgbm_does_left_free(
     less = bootstrap_auc_difference(
         result.is_default, result.scores[JOINT], result.scores[UNCONSTRAINED], rounds=200
     )
-    # So few trees lose more than the thousand of the whole comparison: 0.0022 in one of the tables.
-    assert less.upper > -0.002, less
+    assert less.upper > -most_lost, less
     assert auc[JOINT] > auc[ADDITIVE] - 0.001
     alone = [value for name, value in auc.items() if name.endswith("alone")]
     assert auc[ADDITIVE] > max(alone) + 0.01
