@@ -1,13 +1,13 @@
 """The nightly run: one task a stage of `pipeline.nightly`, with nothing between them but dates."""
 
 import logging
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 from airflow.sdk import Asset, Param, chain, dag, task
 from airflow.sdk.definitions.timetables.trigger import CronTriggerTimetable
 
-from pipeline.dag_tasks import or_fail, tell_failure
+from pipeline.dag_tasks import DEFAULT_ARGS, or_fail, run_stage
 from pipeline.settings import load_settings
 
 log = logging.getLogger("riskline.dag")
@@ -50,26 +50,12 @@ remedy. Nothing of the night is published, and the night before stays readable.
 """
 
 
-def run_stage(name: str, night: dict[str, str]) -> Any:
-    """Run a stage of the night with the settings."""
-    # Imported here: the scheduler parses this file every few seconds.
-    from pipeline import nightly
-
-    day = date.fromisoformat(night["as_of"])
-    return or_fail(lambda: getattr(nightly, name)(load_settings(), day))
-
-
 @dag(
     schedule=CronTriggerTimetable("0 2 * * *", timezone=load_settings().bank_timezone),
     catchup=False,
     # A night looks at the one published before it, so they go one after the other.
     max_active_runs=1,
-    default_args={
-        "owner": "credit-risk",
-        "retries": 2,
-        "retry_delay": timedelta(minutes=5),
-        "on_failure_callback": tell_failure,
-    },
+    default_args=dict(DEFAULT_ARGS),
     params={
         "as_of": Param(
             None,

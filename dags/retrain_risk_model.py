@@ -8,7 +8,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Asset, AssetOrTimeSchedule, Param, chain, dag, task
 from airflow.sdk.definitions.timetables.trigger import CronTriggerTimetable
 
-from pipeline.dag_tasks import or_fail, tell_failure
+from pipeline.dag_tasks import DEFAULT_ARGS, or_fail, run_stage
 from pipeline.settings import load_settings
 
 log = logging.getLogger("riskline.dag")
@@ -51,15 +51,6 @@ there is too little to learn from: too few month ends with a full horizon, or to
 """
 
 
-def stage(name: str, run: dict[str, Any]) -> Any:
-    """Run a stage that a night has too."""
-    # Imported here: the scheduler parses this file every few seconds.
-    from pipeline import nightly
-
-    day = date.fromisoformat(run["as_of"])
-    return or_fail(lambda: getattr(nightly, name)(load_settings(), day))
-
-
 @dag(
     schedule=AssetOrTimeSchedule(
         timetable=CronTriggerTimetable("0 4 1 * *", timezone=load_settings().bank_timezone),
@@ -68,12 +59,7 @@ def stage(name: str, run: dict[str, Any]) -> Any:
     catchup=False,
     # A challenger is compared with the champion of the moment, so they go one after the other.
     max_active_runs=1,
-    default_args={
-        "owner": "credit-risk",
-        "retries": 2,
-        "retry_delay": timedelta(minutes=5),
-        "on_failure_callback": tell_failure,
-    },
+    default_args=dict(DEFAULT_ARGS),
     params={
         "as_of": Param(
             None,
@@ -136,12 +122,12 @@ def retrain_risk_model() -> None:
     @task
     def pull(run: dict[str, Any]) -> None:
         """Land what the source has learnt."""
-        log.info("rows pulled: %s", stage("pull", run))
+        log.info("rows pulled: %s", run_stage("pull", run))
 
     @task
     def check(run: dict[str, Any]) -> None:
         """Quarantine rows and gate the data."""
-        log.info("rows quarantined: %s", stage("check", run))
+        log.info("rows quarantined: %s", run_stage("check", run))
 
     @task
     def fit(run: dict[str, Any]) -> str:

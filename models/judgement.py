@@ -131,10 +131,13 @@ def judge(
     """
     # The last bits of a product of matrices depend on its threads.
     with threadpool_limits(1, user_api="blas"):
-        return _judge(model, parts, amount, bounds, champion, baselines, rounds, num_threads)
+        figures = tuple(
+            _figures(model, parts, amount, bounds, champion, baselines, rounds, num_threads)
+        )
+    return Judgement(None if champion is None else champion[0], figures)
 
 
-def _judge(
+def _figures(
     model: DimensionGBM,
     parts: Parts,
     amount: pd.Series,
@@ -143,7 +146,7 @@ def _judge(
     baselines: Mapping[str, NDArray[np.float64]],
     rounds: int,
     num_threads: int,
-) -> Judgement:
+) -> Iterator[Figure]:
     unseen = parts.unseen
     explained = model.explain(unseen.features, num_threads=num_threads)
     probability = explained.default_probability
@@ -153,61 +156,51 @@ def _judge(
         return worth(truth, amount, default_probability, rounds, BOOTSTRAP_SEED, customers)
 
     own = measured(probability)
-    figures = [
-        *_size(parts),
-        _few(unseen, bounds),
-        *(
-            _figure(name, _MEANINGS[name], drawn)
-            for name, drawn in own.named()
-            if not np.isnan(drawn).any()
-        ),
-        *(
-            _against_guessing(own)
-            if champion is None
-            else _against(
-                "champion",
-                f"the champion's, version {champion[0]}",
-                own,
-                measured(
-                    champion[1]
-                    .explain(unseen.features, num_threads=num_threads)
-                    .default_probability
-                ),
-                decides=True,
-            )
-        ),
-    ]
+    yield from _size(parts)
+    yield _few(unseen, bounds)
+    for name, drawn in own.named():
+        if not np.isnan(drawn).any():
+            yield _figure(name, _MEANINGS[name], drawn)
+    if champion is None:
+        yield _against_guessing(own)
+    else:
+        version, scoring = champion
+        other = scoring.explain(unseen.features, num_threads=num_threads).default_probability
+        whose = f"the champion's, version {version}"
+        yield from _against("champion", whose, own, measured(other), decides=True)
     for name, other in baselines.items():
-        figures += _against(
-            name.replace(" ", "_").lower(), f"that of {name}", own, measured(other), decides=False
-        )
-    figures += _calibration(unseen, probability, explained.log_odds, bounds, rounds)
-    fitted = model.explain(parts.fitted.features, num_threads=num_threads).default_probability
-    moved = population_stability_index(fitted, probability, BINS)
+        who = name.replace(" ", "_").lower()
+        yield from _against(who, f"that of {name}", own, measured(other), decides=False)
+    yield from _calibration(unseen, probability, explained.log_odds, bounds, rounds)
+    yield _stability(
+        model.explain(parts.fitted.features, num_threads=num_threads).default_probability,
+        probability,
+        bounds,
+    )
+    yield Figure(
+        ALL,
+        "joint_variance_share",
+        "share of the log-odds' variance that only combinations of dimensions explain",
+        joint_variance_share(explained),
+    )
+    yield _sweep(model, unseen, num_threads)
+    yield _exactness(model, unseen, num_threads)
+    yield from _groups(unseen, probability, rounds)
+
+
+def _stability(fitted: NDArray[np.float64], later: NDArray[np.float64], bounds: Bounds) -> Figure:
+    moved = population_stability_index(fitted, later, BINS)
     # So much is to be expected of two samples of one distribution (Yurdakul 2018, "Statistical
     # Properties of Population Stability Index").
-    noise = (BINS - 1) * (1 / len(fitted) + 1 / len(probability))
-    figures.append(
-        Figure(
-            ALL,
-            "stability_index",
-            "population stability index of the PD, later cohorts against the fitted ones",
-            moved,
-            wanted=f"at most {bounds.stability_index:g}, and {noise:.2g} for noise",
-            has_passed=moved <= bounds.stability_index + noise,
-        )
+    noise = (BINS - 1) * (1 / len(fitted) + 1 / len(later))
+    return Figure(
+        ALL,
+        "stability_index",
+        "population stability index of the PD, later cohorts against the fitted ones",
+        moved,
+        wanted=f"at most {bounds.stability_index:g}, and {noise:.2g} for noise",
+        has_passed=moved <= bounds.stability_index + noise,
     )
-    figures.append(
-        Figure(
-            ALL,
-            "joint_variance_share",
-            "share of the log-odds' variance that only combinations of dimensions explain",
-            joint_variance_share(explained),
-        )
-    )
-    figures += [_sweep(model, unseen, num_threads), _exactness(model, unseen, num_threads)]
-    figures += _groups(unseen, probability, rounds)
-    return Judgement(None if champion is None else champion[0], tuple(figures))
 
 
 _MEANINGS = {
@@ -259,10 +252,10 @@ def _figure(metric: str, meaning: str, drawn: NDArray[np.float64]) -> Figure:
     return Figure(ALL, metric, meaning, found.value, found.lower, found.upper)
 
 
-def _against_guessing(own: Worth) -> Iterator[Figure]:
+def _against_guessing(own: Worth) -> Figure:
     """Where there is no champion yet, a model must at least rank better than chance."""
     found = estimate(own.auc)
-    yield Figure(
+    return Figure(
         ALL,
         "auc_less_guessing",
         "area under the ROC curve, less that of guessing",

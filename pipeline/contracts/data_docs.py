@@ -189,7 +189,7 @@ def _plain(validation: "ExpectationSuiteValidationResult") -> "ExpectationSuiteV
     )
 
     # As it would come back from a file: the renderer cannot write the numbers of NumPy.
-    written = json.dumps(validation.to_json_dict())  # type: ignore[no-untyped-call] # left untyped
+    written = json.dumps(validation.to_json_dict())  # type: ignore[no-untyped-call] # it has none
     content: dict[str, Any] = json.loads(written)
     content["meta"] = {"great_expectations_version": content["meta"]["great_expectations_version"]}
     for result in content["results"]:
