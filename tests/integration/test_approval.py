@@ -1,4 +1,4 @@
-"""Where a person has to approve a champion: asked for in Airflow, answered there, and obeyed."""
+"""A model that monitoring wants and a person has to approve: asked, answered and obeyed."""
 
 import json
 import os
@@ -50,11 +50,23 @@ class Airflow:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
 
-    def trigger(self) -> str:
-        """Start a run by hand; its id."""
-        conf = {"as_of": str(BANK.last_date), "note": "asked by a test"}
-        run = self.ask("POST", f"{DAG}/dagRuns", {"logical_date": None, "conf": conf})
+    def want(self, **extra: str) -> str:
+        """Say, as monitoring does, that a model is wanted; the id of the run that follows."""
+        found = self.ask("GET", "/api/v2/assets?name_pattern=risk_model_retraining_wanted")
+        (asset,) = found["assets"]
+        self.ask("POST", "/api/v2/assets/events", {"asset_id": asset["id"], "extra": extra})
+        deadline = time.monotonic() + 60 * MINUTES
+        while not (runs := self.ask("GET", f"{DAG}/dagRuns")["dag_runs"]):
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        (run,) = runs
+        assert run["run_type"] == "asset_triggered"
         return str(run["dag_run_id"])
+
+    def result(self, run: str, task: str) -> Any:
+        """What a task returned."""
+        path = f"{DAG}/dagRuns/{run}/taskInstances/{task}/xcomEntries/return_value"
+        return self.ask("GET", path)["value"]
 
     def states(self, run: str) -> dict[str, str]:
         found = self.ask("GET", f"{DAG}/dagRuns/{run}/taskInstances")["task_instances"]
@@ -157,8 +169,10 @@ def test_nobody_scores_before_a_person_agreed(module_home: Path) -> None:
     url = ensure_running(settings.home).url("bank", "bank")
     load({name: bank[name] for name in REQUIRED}, url)
     with airflow(settings) as services:
-        first = services.trigger()
+        first = services.want(as_of=str(BANK.last_date), reason="the portfolio has moved")
         asked = services.asked(first)
+        wanted = {"as_of": str(BANK.last_date), "note": "the portfolio has moved", "horizon": None}
+        assert services.result(first, "resolve") == wanted
         assert asked["subject"] == "Shall version 1 be the champion?"
         assert "area under the ROC curve: 0." in asked["body"]
         assert "riskline card --version 1" in asked["body"]
