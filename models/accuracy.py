@@ -139,9 +139,8 @@ def bad_debts(data: PublicData, result: OutOfFold) -> str:
     By count; by amount too, where the table has amounts. The last lines tell how much fewer there
     are than by credit history alone, customers drawn the same for both.
     """
-    amount = np.ones(len(result.is_default)) if data.amount is None else result.amount
     found = {
-        name: dict(worth(result.is_default, amount, sigmoid(score), ROUNDS, SEED).named())
+        name: dict(worth(result.is_default, result.amount, sigmoid(score), ROUNDS, SEED).named())
         for name, score in result.scores.items()
     }
     measures = [

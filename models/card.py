@@ -133,7 +133,7 @@ def _fairness(figures: Sequence[Figure]) -> Iterator[str]:
         "judged too harshly. Groups overlap; a difference whose intervals overlap may be noise."
     )
     yield ""
-    names = ("rows_unseen", "default_rate", "mean_pd", "refused_payers", "accepted_defaulters")
+    names = ("rows_test", "default_rate", "mean_pd", "refused_payers", "accepted_defaulters")
     rows = []
     for group, members in groupby(figures, key=lambda figure: figure.group_name):
         by_name = {figure.metric: figure for figure in members}

@@ -136,8 +136,8 @@ def population_stability_index(reference: ArrayLike, other: ArrayLike, bins: int
     """How far a distribution has moved from another: below 0.1 little, above 0.25 a lot.
 
     The sum over bins of (share - reference share) * ln(share / reference share), with bins that
-    part the reference evenly (Siddiqi, Credit Risk Scorecards, 2006, chapter 8). A bin without rows
-    counts as half a row.
+    part the reference evenly (Siddiqi, Credit Risk Scorecards, 2006, chapter 8). A bin that holds
+    rows of one only counts as if it held half a row of the other.
 
     Args:
         reference: shape (n,).

@@ -10,7 +10,7 @@ import pandas as pd
 from models.acceptance import Worth, estimate, worth
 from models.dimension_gbm import DimensionGBM, TrainingParams
 from models.evaluation import BOOTSTRAP_SEED, Estimate
-from models.training import STOPPING, Cohort, bucket_of, latest_held_out
+from models.training import VALIDATION, Cohort, bucket_of, latest_held_out
 from pipeline.errors import RisklineError
 
 ALL = "all dimensions"
@@ -77,8 +77,8 @@ def evidence(
     used = {name: tuple(features) for name, features in dimensions.items() if features}
     early, late = latest_held_out(cohorts, held_out_cohorts, list(monotone))
     # Who stops a model is not who it is fitted to, as in training (`models.training.split`).
-    early = early.where(bucket_of(early.customers) != STOPPING)
-    late = late.where(bucket_of(late.customers) == STOPPING)
+    early = early.where(bucket_of(early.customers) != VALIDATION)
+    late = late.where(bucket_of(late.customers) == VALIDATION)
     truth = later.is_default.reindex(later.features.index).to_numpy(dtype=np.int64)
     defaults = int(truth.sum())
     if defaults in (0, len(truth)):

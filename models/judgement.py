@@ -23,6 +23,8 @@ ROUNDS = 500
 ALL = "all customers"
 LEAST_IN_GROUP = 30
 """Fewer people, and figures of them would tell of persons."""
+LEAST_OF_SHARE = 10
+"""Of fewer rows a share says little, and a bootstrap of them too little of how little."""
 REFUSED = 0.2
 """The share of the customers, the riskiest, by whom error rates of groups are measured."""
 SWEPT_ROWS, SWEPT_VALUES = 50, 12
@@ -38,7 +40,7 @@ class Bounds:
         calibration_ratio: mean PD over default rate, and its inverse, at most.
         calibration_slope: the slope of outcomes on log-odds, and its inverse, at most.
         stability_index: the population stability index of the PD at most.
-        defaulters: customers among the unseen who defaulted, and who did not, at least.
+        defaulters: customers among the test who defaulted, and who did not, at least.
     """
 
     calibration_ratio: float
@@ -122,10 +124,10 @@ def judge(
     Args:
         model: the calibrated challenger.
         parts: the cohorts that it was trained with.
-        amount: what each customer of the unseen rows owes.
+        amount: what each customer of the test rows owes.
         bounds: of the gate.
         champion: version and model of the one in use, if there is one that reads these features.
-        baselines: PDs of the unseen rows by other models, by their names, calibrated or not.
+        baselines: PDs of the test rows by other models, by their names, calibrated or not.
         rounds: of the bootstrap.
         num_threads: threads to use, 0 for all cores; no effect on the result.
     """
@@ -147,17 +149,17 @@ def _figures(
     rounds: int,
     num_threads: int,
 ) -> Iterator[Figure]:
-    unseen = parts.unseen
-    explained = model.explain(unseen.features, num_threads=num_threads)
+    test = parts.test
+    explained = model.explain(test.features, num_threads=num_threads)
     probability = explained.default_probability
 
     def measured(default_probability: NDArray[np.float64]) -> Worth:
-        truth, customers = unseen.is_default, unseen.customers
+        truth, customers = test.is_default, test.customers
         return worth(truth, amount, default_probability, rounds, BOOTSTRAP_SEED, customers)
 
     own = measured(probability)
     yield from _size(parts)
-    yield _few(unseen, bounds)
+    yield _few(test, bounds)
     for name, drawn in own.named():
         if not np.isnan(drawn).any():
             yield _figure(name, _MEANINGS[name], drawn)
@@ -165,15 +167,15 @@ def _figures(
         yield _against_guessing(own)
     else:
         version, scoring = champion
-        other = scoring.explain(unseen.features, num_threads=num_threads).default_probability
+        other = scoring.explain(test.features, num_threads=num_threads).default_probability
         whose = f"the champion's, version {version}"
         yield from _against("champion", whose, own, measured(other), decides=True)
     for name, other in baselines.items():
         who = name.replace(" ", "_").lower()
         yield from _against(who, f"that of {name}", own, measured(other), decides=False)
-    yield from _calibration(unseen, probability, explained.log_odds, bounds, rounds)
+    yield from _calibration(test, probability, explained.log_odds, bounds, rounds)
     yield _stability(
-        model.explain(parts.fitted.features, num_threads=num_threads).default_probability,
+        model.explain(parts.training.features, num_threads=num_threads).default_probability,
         probability,
         bounds,
     )
@@ -183,9 +185,9 @@ def _figures(
         "share of the log-odds' variance that only combinations of dimensions explain",
         joint_variance_share(explained),
     )
-    yield _sweep(model, unseen, num_threads)
-    yield _exactness(model, unseen, num_threads)
-    yield from _groups(unseen, probability, rounds)
+    yield _sweep(model, test, num_threads)
+    yield _exactness(model, test, num_threads)
+    yield from _groups(test, probability, rounds)
 
 
 def _stability(fitted: NDArray[np.float64], later: NDArray[np.float64], bounds: Bounds) -> Figure:
@@ -221,11 +223,15 @@ _MEANINGS = {
 
 
 def _size(parts: Parts) -> Iterator[Figure]:
-    for name, stack in (("fitted", parts.fitted), ("late", parts.late), ("unseen", parts.unseen)):
+    for name, stack in (
+        ("training", parts.training),
+        ("validation", parts.validation),
+        ("test", parts.test),
+    ):
         what = {
-            "fitted": "fitted to",
-            "late": "of the later cohorts, that stop and calibrate",
-            "unseen": "of the later cohorts, of customers never learnt from",
+            "training": "fitted to",
+            "validation": "of the later cohorts, that stop and calibrate",
+            "test": "of the later cohorts, of customers never learnt from",
         }[name]
         yield Figure(ALL, f"rows_{name}", f"rows {what}", float(len(stack.is_default)))
         yield Figure(
@@ -233,9 +239,9 @@ def _size(parts: Parts) -> Iterator[Figure]:
         )
 
 
-def _few(unseen: Stack, bounds: Bounds) -> Figure:
+def _few(test: Stack, bounds: Bounds) -> Figure:
     """Of few people whole intervals may lie on one side by chance: a bootstrap knows no others."""
-    by_customer = unseen.is_default.groupby(unseen.customers)
+    by_customer = test.is_default.groupby(test.customers)
     least = min(int(by_customer.max().sum()), int((1 - by_customer.min()).sum()))
     return Figure(
         ALL,
@@ -293,22 +299,22 @@ def _against(who: str, whose: str, own: Worth, other: Worth, *, decides: bool) -
 
 
 def _calibration(
-    unseen: Stack,
+    test: Stack,
     probability: NDArray[np.float64],
     log_odds: NDArray[np.float64],
     bounds: Bounds,
     rounds: int,
 ) -> Iterator[Figure]:
-    bad = unseen.is_default.to_numpy(dtype=np.float64)
+    bad = test.is_default.to_numpy(dtype=np.float64)
     ratio = estimate(
         np.concatenate(
             [
                 (weight @ probability) / (weight @ bad)
-                for weight in draws(bad, rounds, BOOTSTRAP_SEED, unseen.customers)
+                for weight in draws(bad, rounds, BOOTSTRAP_SEED, test.customers)
             ]
         )
     )
-    slope = calibration_slope(bad, log_odds, unseen.customers)
+    slope = calibration_slope(bad, log_odds, test.customers)
     for metric, meaning, found, most in (
         ("calibration_ratio", "mean PD over default rate", ratio, bounds.calibration_ratio),
         (
@@ -330,9 +336,9 @@ def _calibration(
         )
 
 
-def _sweep(model: DimensionGBM, unseen: Stack, num_threads: int) -> Figure:
+def _sweep(model: DimensionGBM, test: Stack, num_threads: int) -> Figure:
     """Move each feature with a direction through its values, and all else of a customer not."""
-    features = unseen.features
+    features = test.features
     rows = features.iloc[np.linspace(0, len(features) - 1, SWEPT_ROWS).astype(int)]
     wrong = []
     for name, direction in model.monotone:
@@ -357,9 +363,9 @@ def _sweep(model: DimensionGBM, unseen: Stack, num_threads: int) -> Figure:
     )
 
 
-def _exactness(model: DimensionGBM, unseen: Stack, num_threads: int) -> Figure:
+def _exactness(model: DimensionGBM, test: Stack, num_threads: int) -> Figure:
     """TreeSHAP knows nothing of how contributions are made, and must come to the same sums."""
-    rows = unseen.features.iloc[:: max(1, len(unseen.features) // 200)]
+    rows = test.features.iloc[:: max(1, len(test.features) // 200)]
     explained = model.explain(rows, num_threads=num_threads)
     shap = model.feature_contributions(rows, num_threads=num_threads)
     gap = np.abs(explained.intercept + shap.sum(axis=1).to_numpy() - explained.log_odds)
@@ -375,9 +381,9 @@ def _exactness(model: DimensionGBM, unseen: Stack, num_threads: int) -> Figure:
     )
 
 
-def _groups(unseen: Stack, probability: NDArray[np.float64], rounds: int) -> Iterator[Figure]:
+def _groups(test: Stack, probability: NDArray[np.float64], rounds: int) -> Iterator[Figure]:
     """How the model errs in groups by attributes that it may not see, or is asked about."""
-    bad = unseen.is_default.to_numpy(dtype=np.float64)
+    bad = test.is_default.to_numpy(dtype=np.float64)
     refused = (probability >= np.quantile(probability, 1 - REFUSED)).astype(np.float64)
     ones = np.ones(len(bad))
     shares = {
@@ -393,9 +399,9 @@ def _groups(unseen: Stack, probability: NDArray[np.float64], rounds: int) -> Ite
         ),
     }  # fmt: skip
     members: dict[str, NDArray[np.float64]] = {}
-    for column in unseen.groups.columns:
-        for value, places in sorted(unseen.groups.groupby(column).indices.items()):
-            if unseen.customers.iloc[places].nunique() >= LEAST_IN_GROUP:
+    for column in test.groups.columns:
+        for value, places in sorted(test.groups.groupby(column).indices.items()):
+            if test.customers.iloc[places].nunique() >= LEAST_IN_GROUP:
                 members[f"{column}: {value}"] = np.bincount(
                     places, minlength=len(bad)
                 ) * np.float64(1)
@@ -410,16 +416,16 @@ def _groups(unseen: Stack, probability: NDArray[np.float64], rounds: int) -> Ite
     cells = np.column_stack(columns)
     # One draw of customers for all: to draw takes longer than to add up.
     sums = np.concatenate(
-        [weight @ cells for weight in draws(bad, rounds, BOOTSTRAP_SEED, unseen.customers)]
+        [weight @ cells for weight in draws(bad, rounds, BOOTSTRAP_SEED, test.customers)]
     )
     drawn = _shares(sums[:, 0::2], sums[:, 1::2])
     place = 0
     for group, member in members.items():
-        yield Figure(group, "rows_unseen", "rows of the group", float(member.sum()))
+        yield Figure(group, "rows_test", "rows of the group", float(member.sum()))
         for metric, (meaning, *_) in shares.items():
-            found = drawn[:, place]
+            found, whole = drawn[:, place], sums[0, 2 * place + 1]
             place += 1
-            if np.isnan(found[0]):
+            if whole < LEAST_OF_SHARE:
                 continue
             lower, upper = np.nanpercentile(found[1:], [2.5, 97.5])
             yield Figure(group, metric, meaning, float(found[0]), float(lower), float(upper))

@@ -14,7 +14,7 @@ from pipeline.errors import RisklineError
 
 BUCKETS = 5
 """Customers fall into so many even parts, by a hash of their ids and hence the same at any time."""
-UNSEEN, STOPPING = 0, 1
+TEST, VALIDATION = 0, 1
 """The part that no model learns from, and that which stops and calibrates; the rest is fitted."""
 
 
@@ -67,9 +67,9 @@ class Stack:
 class Parts:
     """What a model is fitted to, what it is stopped and calibrated on, and what it never sees."""
 
-    fitted: Stack
-    late: Stack
-    unseen: Stack
+    training: Stack
+    validation: Stack
+    test: Stack
 
 
 @dataclass(frozen=True)
@@ -108,35 +108,35 @@ def train(
     Raises:
         RisklineError: there are too few defaults among the rows, or a feature is no number.
     """
-    fitted, late = parts.fitted, parts.late
+    training, validation = parts.training, parts.validation
     found = search(
-        fitted.features,
-        fitted.is_default,
-        late.features,
-        late.is_default,
+        training.features,
+        training.is_default,
+        validation.features,
+        validation.is_default,
         dimensions=dimensions,
         monotone=monotone,
         params=params,
         trials=trials,
     )
     model = DimensionGBM.fit(
-        fitted.features,
-        fitted.is_default,
+        training.features,
+        training.is_default,
         dimensions=dimensions,
         monotone=monotone,
         params=found.best,
-        X_valid=late.features,
-        y_valid=late.is_default,
-    ).calibrated(late.features, late.is_default)
+        X_valid=validation.features,
+        y_valid=validation.is_default,
+    ).calibrated(validation.features, validation.is_default)
     return Trained(
         model=model,
-        fitted_cohorts=fitted.cohorts,
-        held_out_cohorts=late.cohorts,
+        fitted_cohorts=training.cohorts,
+        held_out_cohorts=validation.cohorts,
         # Missing counts as a value: a feature that only some customers have says something.
         constant_features=tuple(
             name
             for name in model.feature_names
-            if len(fitted.features[name].drop_duplicates()) == 1
+            if len(training.features[name].drop_duplicates()) == 1
         ),
         trials=found.trials,
     )
@@ -162,18 +162,18 @@ def split(cohorts: Sequence[Cohort], held_out_cohorts: int, names: Sequence[str]
             set aside none defaulted, or all.
     """
     early, late = latest_held_out(cohorts, held_out_cohorts, names)
-    unseen = late.where(bucket_of(late.customers) == UNSEEN)
-    defaults = int(unseen.is_default.sum())
-    if defaults in (0, len(unseen.is_default)):
+    test = late.where(bucket_of(late.customers) == TEST)
+    defaults = int(test.is_default.sum())
+    if defaults in (0, len(test.is_default)):
         raise RisklineError(
-            f"of the {len(unseen.is_default)} customers of the latest cohorts that are set aside "
+            f"of the {len(test.is_default)} customers of the latest cohorts that are set aside "
             f"to measure a model, {defaults} defaulted: both kinds are needed; hold out more "
             "cohorts in the policy, or train on a bank with more customers"
         )
     return Parts(
-        early.where(bucket_of(early.customers) > STOPPING),
-        late.where(bucket_of(late.customers) == STOPPING),
-        unseen,
+        early.where(bucket_of(early.customers) > VALIDATION),
+        late.where(bucket_of(late.customers) == VALIDATION),
+        test,
     )
 
 

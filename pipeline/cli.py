@@ -63,7 +63,7 @@ def train(
     horizon: Annotated[
         int | None,
         typer.Option(
-            min=1, max=3660, help="Of the outcome, if not the policy's; such a model only tells."
+            min=1, max=3660, help="Of the outcome, if not the policy's; such a model never scores."
         ),
     ] = None,
     note: Annotated[str, typer.Option(help="Why it is trained; kept with the model.")] = "",
@@ -84,8 +84,8 @@ def train(
     version, judgement = training.model.version, training.model.judgement
     figures = judgement.by_name
     console.print(
-        f"version {version}: learnt from {figures['rows_fitted'].value:,.0f} rows, measured on "
-        f"{figures['rows_unseen'].value:,.0f} of customers never learnt from"
+        f"version {version}: learnt from {figures['rows_training'].value:,.0f} rows, measured on "
+        f"{figures['rows_test'].value:,.0f} of customers never learnt from"
     )
     for name in ("auc", "auc_less_champion", "log_loss_less_champion", "joint_variance_share"):
         if name in figures:

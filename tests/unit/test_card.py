@@ -25,7 +25,7 @@ FIGURES = (
     Figure(ALL, "stability_index", "stability", 0.1, wanted="at most 0.25", has_passed=True),
 )
 GROUP = (
-    Figure("region: north|east", "rows_unseen", "rows of the group", 1234.0),
+    Figure("region: north|east", "rows_test", "rows of the group", 1234.0),
     Figure("region: north|east", "default_rate", "default rate", 0.05, 0.04, 0.06),
 )
 REFUSED = Figure(ALL, "off", "gap", 1.0, wanted="none", has_passed=False)

@@ -10,7 +10,7 @@ import pytest
 
 from models.dimension_gbm import DimensionGBM
 from models.evidence import ALL, Evidence, evidence
-from models.training import STOPPING, Cohort, bucket_of, latest_held_out
+from models.training import VALIDATION, Cohort, bucket_of, latest_held_out
 from pipeline.errors import RisklineError
 from tests.unit.test_training import DAYS, DIMENSIONS, MONOTONE, PARAMS, cohort
 
@@ -84,8 +84,8 @@ def test_all_dimensions_learn_from_the_earlier_cohorts_and_stop_on_the_later(
     monkeypatch.setattr(DimensionGBM, "calibrated", watch)
     measured(rounds=1)
     early, late = latest_held_out(COHORTS, 2, list(MONOTONE))
-    early = early.where(bucket_of(early.customers) != STOPPING)
-    late = late.where(bucket_of(late.customers) == STOPPING)
+    early = early.where(bucket_of(early.customers) != VALIDATION)
+    late = late.where(bucket_of(late.customers) == VALIDATION)
     expected = DimensionGBM.fit(
         early.features,
         early.is_default,
@@ -111,7 +111,7 @@ def test_a_model_that_ranks_the_wrong_way_round_is_named_not_refused() -> None:
     assert ALL not in told.uncalibrated
 
 
-def test_without_defaults_later_there_is_nothing_to_measure() -> None:
+def test_without_defaults_validationr_there_is_nothing_to_measure() -> None:
     later = cohort(LATER)
     none = Cohort(LATER, later.features, later.is_default & False)
     with pytest.raises(RisklineError, match=r"of the 300 customers of 2023-09-28 0 defaulted"):

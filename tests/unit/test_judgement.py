@@ -43,10 +43,10 @@ def judged(
     return judge(
         model or good(),
         rows,
-        pd.Series(1.0, index=rows.unseen.features.index),
+        pd.Series(1.0, index=rows.test.features.index),
         bounds,
         champion=None if champion is None else ("7", champion),
-        baselines={"guess work": np.full(len(rows.unseen.features), 0.1)},
+        baselines={"guess work": np.full(len(rows.test.features), 0.1)},
         rounds=100,
     )
 
@@ -63,14 +63,14 @@ def test_a_good_model_is_let_through() -> None:
 
 
 def test_its_figures_are_those_of_the_unseen_customers() -> None:
-    unseen, figures = PARTS.unseen, judged().by_name
+    unseen, figures = PARTS.test, judged().by_name
     probability = good().explain(unseen.features).default_probability
     truth = unseen.is_default
     assert figures["auc"].value == pytest.approx(roc_auc_score(truth, probability))
     assert figures["log_loss"].value == pytest.approx(log_loss(truth, probability))
     assert figures["calibration_ratio"].value == pytest.approx(probability.mean() / truth.mean())
-    assert figures["rows_unseen"].value == len(truth)
-    assert figures["defaults_fitted"].value == PARTS.fitted.is_default.sum()
+    assert figures["rows_test"].value == len(truth)
+    assert figures["defaults_training"].value == PARTS.training.is_default.sum()
     for name in ("auc", "log_loss", "calibration_ratio", "calibration_slope"):
         lower, upper = figures[name].lower, figures[name].upper
         assert lower is not None
@@ -115,7 +115,7 @@ def test_a_model_whose_pds_do_not_come_true_is_refused(change: dict[str, float])
 def test_a_model_whose_pds_are_too_extreme_is_refused() -> None:
     model = good()
     # About the mean log-odds, so that they are right on average.
-    centre = model.explain(PARTS.unseen.features).log_odds.mean()
+    centre = model.explain(PARTS.test.features).log_odds.mean()
     steep = replace(model, slope=2 * model.slope, offset=2 * model.offset - centre)
     assert "calibration_slope" in against(judged(steep))
 
@@ -158,7 +158,7 @@ def test_errors_of_groups_are_counted_and_small_groups_are_not_told_of() -> None
     groups = {group for group, _ in by_group}
     # Of fifty customers ten are unseen.
     assert groups == {"region: a", "region: b", "town: x"}
-    unseen = PARTS.unseen
+    unseen = PARTS.test
     probability = good().explain(unseen.features).default_probability
     refused = probability >= np.quantile(probability, 0.8)
     bad = unseen.is_default == 1
@@ -172,6 +172,20 @@ def test_errors_of_groups_are_counted_and_small_groups_are_not_told_of() -> None
     assert ("region: a", "accepted_defaulters") not in by_group
 
 
+def test_of_few_defaulters_of_a_group_no_share_is_told() -> None:
+    few = [
+        replace(each, groups=pd.DataFrame({"region": np.where(
+            each.is_default & (np.arange(2000) % 40 > 0), "other", "few")}, each.features.index))
+        for each in LARGE
+    ]  # fmt: skip
+    rows = parts(few)
+    of_few = rows.test.groups["region"] == "few"
+    assert 0 < rows.test.is_default[of_few].sum() < 10
+    told = {(f.group_name, f.metric) for f in judged(rows=rows).figures}
+    assert ("region: few", "accepted_defaulters") not in told
+    assert ("region: few", "refused_payers") in told
+
+
 def test_a_judgement_is_read_back_as_it_was_written() -> None:
     found = judged(poor(), good())
     assert Judgement.from_json(found.to_json()) == found
@@ -182,7 +196,7 @@ def test_the_same_rows_give_the_same_judgement_on_any_number_of_threads() -> Non
         judge(
             good(),
             PARTS,
-            pd.Series(1.0, index=PARTS.unseen.features.index),
+            pd.Series(1.0, index=PARTS.test.features.index),
             BOUNDS,
             champion=("7", poor()),
             baselines={},
@@ -199,15 +213,15 @@ def test_no_number_of_threads_of_blas_changes_a_bit() -> None:
     times = 60
     many = replace(
         PARTS,
-        unseen=Stack(
-            PARTS.unseen.cohorts,
-            pd.Series(np.arange(times * len(PARTS.unseen.customers))),
-            pd.concat([PARTS.unseen.features] * times, ignore_index=True),
-            pd.concat([PARTS.unseen.is_default] * times, ignore_index=True),
-            pd.concat([PARTS.unseen.groups] * times, ignore_index=True),
+        test=Stack(
+            PARTS.test.cohorts,
+            pd.Series(np.arange(times * len(PARTS.test.customers))),
+            pd.concat([PARTS.test.features] * times, ignore_index=True),
+            pd.concat([PARTS.test.is_default] * times, ignore_index=True),
+            pd.concat([PARTS.test.groups] * times, ignore_index=True),
         ),
     )
-    assert len(many.unseen.features) > 40_000
+    assert len(many.test.features) > 40_000
     found = []
     for threads in (1, 2):
         with threadpool_limits(threads):
@@ -215,7 +229,7 @@ def test_no_number_of_threads_of_blas_changes_a_bit() -> None:
                 judge(
                     good(),
                     many,
-                    pd.Series(1.0, index=many.unseen.features.index),
+                    pd.Series(1.0, index=many.test.features.index),
                     BOUNDS,
                     champion=None,
                     baselines={},
@@ -236,18 +250,18 @@ def test_of_few_defaulters_nothing_is_sure() -> None:
 
 
 def test_the_stability_of_a_small_sample_is_not_held_against_it() -> None:
-    few = PARTS.unseen.where(np.arange(len(PARTS.unseen.customers)) < 40)
-    figure = judged(rows=replace(PARTS, unseen=few)).by_name["stability_index"]
+    few = PARTS.test.where(np.arange(len(PARTS.test.customers)) < 40)
+    figure = judged(rows=replace(PARTS, test=few)).by_name["stability_index"]
     assert figure.wanted == "at most 0.25, and 0.23 for noise"
-    assert figure.has_passed == (figure.value <= 0.25 + 9 / 40 + 9 / len(PARTS.fitted.features))
+    assert figure.has_passed == (figure.value <= 0.25 + 9 / 40 + 9 / len(PARTS.training.features))
 
 
 def test_customers_are_drawn_with_all_their_rows() -> None:
     """Rows told twice are no more evidence, so intervals do not shrink."""
-    unseen = PARTS.unseen
+    unseen = PARTS.test
     twice = replace(
         PARTS,
-        unseen=replace(
+        test=replace(
             unseen,
             customers=pd.concat([unseen.customers] * 2, ignore_index=True),
             features=pd.concat([unseen.features] * 2, ignore_index=True),

@@ -19,10 +19,10 @@ START = replace(PARAMS, joint_trees=0, num_leaves=4)
 def searched(trials: int, params: TrainingParams = START) -> Searched:
     rows = parts()
     return search(
-        rows.fitted.features,
-        rows.fitted.is_default,
-        rows.late.features,
-        rows.late.is_default,
+        rows.training.features,
+        rows.training.is_default,
+        rows.validation.features,
+        rows.validation.is_default,
         dimensions=DIMENSIONS,
         monotone=MONOTONE,
         params=params,
@@ -39,16 +39,16 @@ def fitted(params: TrainingParams) -> float:
     """The log-loss of the later cohorts, by a model fitted for itself."""
     rows = parts()
     model = DimensionGBM.fit(
-        rows.fitted.features,
-        rows.fitted.is_default,
+        rows.training.features,
+        rows.training.is_default,
         dimensions=DIMENSIONS,
         monotone=MONOTONE,
         params=params,
-        X_valid=rows.late.features,
-        y_valid=rows.late.is_default,
+        X_valid=rows.validation.features,
+        y_valid=rows.validation.is_default,
     )
-    log_odds = model.explain(rows.late.features).log_odds
-    truth = rows.late.is_default.to_numpy()
+    log_odds = model.explain(rows.validation.features).log_odds
+    truth = rows.validation.is_default.to_numpy()
     return float(np.mean(np.logaddexp(0, (1 - 2 * truth) * log_odds)))
 
 

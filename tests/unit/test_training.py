@@ -55,20 +55,20 @@ def trained(
 
 ONCE = trained()
 NAMES = COHORTS[0].features.index.to_series()
-ASIDE, STOPPING = (set(NAMES[bucket_of(NAMES) == bucket]) for bucket in (0, 1))
-FITTED = set(NAMES) - ASIDE - STOPPING
+ASIDE, VALIDATION = (set(NAMES[bucket_of(NAMES) == bucket]) for bucket in (0, 1))
+FITTED = set(NAMES) - ASIDE - VALIDATION
 
 
 @pytest.mark.parametrize("held_out", [1, 2, 5])
 def test_cohorts_are_parted_by_time_and_customers_by_who_they_are(held_out: int) -> None:
     found = parts(COHORTS[::-1], held_out)
-    assert found.fitted.cohorts == tuple(DAYS[:-held_out])
-    assert found.late.cohorts == found.unseen.cohorts == tuple(DAYS[-held_out:])
-    assert set(found.fitted.customers) == FITTED
-    assert set(found.late.customers) == STOPPING
-    assert set(found.unseen.customers) == ASIDE
-    assert len(found.fitted.features) == len(FITTED) * (len(DAYS) - held_out)
-    assert len(found.late.features) == len(STOPPING) * held_out
+    assert found.training.cohorts == tuple(DAYS[:-held_out])
+    assert found.validation.cohorts == found.test.cohorts == tuple(DAYS[-held_out:])
+    assert set(found.training.customers) == FITTED
+    assert set(found.validation.customers) == VALIDATION
+    assert set(found.test.customers) == ASIDE
+    assert len(found.training.features) == len(FITTED) * (len(DAYS) - held_out)
+    assert len(found.validation.features) == len(VALIDATION) * held_out
     result = trained(COHORTS[::-1], held_out)
     assert result.fitted_cohorts == tuple(DAYS[:-held_out])
     assert result.held_out_cohorts == tuple(DAYS[-held_out:])
@@ -76,9 +76,8 @@ def test_cohorts_are_parted_by_time_and_customers_by_who_they_are(held_out: int)
 
 def test_each_row_stays_its_customers() -> None:
     found = parts()
-    for stack, cohorts in (
-        (found.fitted, COHORTS[:-2]), (found.late, COHORTS[-2:]), (found.unseen, COHORTS[-2:]),
-    ):  # fmt: skip
+    early, late = COHORTS[:-2], COHORTS[-2:]
+    for stack, cohorts in ((found.training, early), (found.validation, late), (found.test, late)):
         kept = set(stack.customers)
         rows = [each.features[each.features.index.isin(kept)] for each in cohorts]
         truth = [each.is_default[each.is_default.index.isin(kept)] for each in cohorts]
@@ -191,7 +190,7 @@ def test_columns_that_no_dimension_names_do_not_matter() -> None:
 
 
 def test_the_model_is_calibrated_on_the_later_cohorts() -> None:
-    late = parts().late
+    late = parts().validation
     found = ONCE.model.explain(late.features).default_probability
     assert found.mean() == pytest.approx(late.is_default.mean(), abs=1e-6)
 
