@@ -173,6 +173,10 @@ def _serves(pid: int, data: Path) -> bool:
     except OSError:
         # Without /proc (macOS) the number has to do.
         return not Path("/proc/self").exists() and _is_alive(pid)
+    if command == [""]:
+        # In the midst of exec: the program is there, its arguments not yet. (A dead process that
+        # nobody has reaped has neither.)
+        return _program(pid).startswith("postgres")
     served = Path(dict(pairwise(command)).get("-D", ""))
     if not served.is_absolute():
         # Somebody else's doing. If it is some PostgreSQL, rather take it for ours and fail than
@@ -182,6 +186,14 @@ def _serves(pid: int, data: Path) -> bool:
         return served.samefile(data)
     except OSError:
         return False
+
+
+def _program(pid: int) -> str:
+    """The name of the file that process `pid` runs, or "" if it cannot be told."""
+    try:
+        return Path(f"/proc/{pid}/exe").readlink().name
+    except OSError:
+        return ""
 
 
 def _remove_foreign_pid_file(data: Path) -> None:

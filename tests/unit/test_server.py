@@ -20,6 +20,7 @@ import pytest
 from pipeline.errors import RisklineError
 from pipeline.warehouse import postgres_programs
 from pipeline.warehouse.postgres_programs import _wheel_programs
+from pipeline.warehouse.postmaster import _serves
 from pipeline.warehouse.server import Server, ensure_running, stop
 
 REPOSITORY = Path(__file__).parents[2]
@@ -192,6 +193,26 @@ def test_committed_data_outlives_a_killed_server(risk_home: Path) -> None:
     with pytest.raises(RisklineError, match=r"server\.log ends with: .*FATAL") as caught:
         ensure_running(risk_home)
     assert "\n" not in str(caught.value)
+
+
+def test_a_server_that_is_just_being_launched_is_not_taken_for_gone(tmp_path: Path) -> None:
+    # While a process passes from one program to the next it has no arguments for a moment.
+    program = shutil.copy(shutil.which("sh") or "/bin/sh", tmp_path / "postgres")
+    shell = ["sh", "-c", 'exec "$@" & echo $!; wait', "sh"]
+    without_arguments = 0
+    for _ in range(100):
+        server = [program, "-c", "sleep 0.02; exit", "-D", str(tmp_path)]
+        with subprocess.Popen([*shell, *server], stdout=subprocess.PIPE) as starter:
+            assert starter.stdout is not None
+            pid = int(starter.stdout.readline())
+            arguments = Path(f"/proc/{pid}/cmdline")
+            deadline = time.monotonic() + 0.01
+            while time.monotonic() < deadline:
+                without_arguments += not arguments.read_bytes()
+                assert _serves(pid, tmp_path)
+    if not without_arguments:
+        pytest.skip("this machine passed too fast from one program to the next")
+    assert not _serves(pid, tmp_path)
 
 
 @pytest.mark.parametrize("reached", ["data.new.*/PG_VERSION", "data.new.*/postmaster.pid"])
