@@ -3,6 +3,7 @@
 import logging
 import sys
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -140,6 +141,10 @@ def card(
 def evidence(
     as_of: AsOf,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(help="Write it as a page with charts, too.", metavar="FILE", dir_okay=False),
+    ] = None,
 ) -> None:
     """Measure whether many dimensions beat one: on a month end of which no model saw an outcome."""
     import json
@@ -147,9 +152,17 @@ def evidence(
 
     settings = _settings()
     day = _business_date(as_of, settings)
+    if html is not None and not html.parent.is_dir():
+        # Before anything takes long.
+        raise RisklineError(f"no folder {html.parent}; make it first, or name another file")
     from pipeline import retraining
 
     found = retraining.evidence(settings, day)
+    if html is not None:
+        from pipeline.report.evidence_page import evidence_page
+        from pipeline.report.page import write_page
+
+        write_page(html, evidence_page(found))
     if as_json:
         typer.echo(json.dumps(asdict(found), default=str, indent=2))
         return

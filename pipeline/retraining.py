@@ -1,7 +1,7 @@
 """How a model is trained: past cohorts, what became of them, and who is the champion then."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import takewhile
@@ -140,6 +140,7 @@ def fit(settings: Settings, as_of: date, *, horizon: int | None = None, note: st
         circumstances.append(_compared_figure(champion_then, champion))
     if champion is not None:
         circumstances.append(_age_figure(as_of, champion))
+        circumstances.append(_constant_figure(trained.constant_features, champion))
     judgement = Judgement(judgement.compared_with, (*circumstances, *judgement.figures))
     notes = {
         "as_of": as_of.isoformat(),
@@ -334,6 +335,26 @@ def _age_figure(as_of: date, champion: registry.Registered) -> Figure:
         float(days),
         wanted="not below 0",
         has_passed=days >= 0,
+    )
+
+
+def _constant_figure(constant: Sequence[str], champion: registry.Registered) -> Figure:
+    """A feature that the champion could learn from and the challenger cannot has lost its data."""
+    known_constant = champion.notes["constant_features"].split(", ")
+    lost = [
+        name
+        for name in constant
+        if name in champion.model.feature_names and name not in known_constant
+    ]
+    named = f": {', '.join(lost)}" if lost else ""
+    return Figure(
+        ALL,
+        "constant_features",
+        "features that never vary among the rows fitted to, and did when the champion, version "
+        f"{champion.version}, was trained{named}",
+        float(len(lost)),
+        wanted="0; look at the tables that they are read from",
+        has_passed=not lost,
     )
 
 

@@ -47,7 +47,9 @@ def told(*arguments: str) -> str:
     return result.output
 
 
-def test_the_command_tells_the_same_as_json_and_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_tells_the_same_as_json_as_text_and_as_a_page(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     kept: list[Evidence] = []
     measure = retraining.evidence
 
@@ -66,7 +68,9 @@ def test_the_command_tells_the_same_as_json_and_as_text(monkeypatch: pytest.Monk
     assert len(figures) == 1 + 7 + 7
     assert figures["all dimensions"]["auc"]["value"] > figures["network alone"]["auc"]["value"]
     assert figures["all dimensions"]["auc"]["value"] > 0.7
-    text = told("--as-of", str(AS_OF))
+    page = tmp_path / "evidence.html"
+    text = told("--as-of", str(AS_OF), "--html", str(page))
+    assert f"{found['customers']:,} customers of 2024-04-30" in page.read_text()
     for model, of_model in figures.items():
         assert model in text
         assert f"{of_model['auc']['value']:.4f}" in text

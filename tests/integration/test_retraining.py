@@ -10,6 +10,7 @@ import pytest
 
 from models import registry
 from models.pyfunc import MODEL_FILE
+from models.training import Trained
 from pipeline import retraining
 from pipeline.decisions.policy import load_policy
 from pipeline.errors import RisklineError
@@ -120,6 +121,21 @@ def test_a_champion_that_cannot_be_compared_with_leaves_it_to_a_person(
     assert "champion_compared" in against(challenger)
     assert "reads features that are gone: arrears, inquiries, tenure" in caplog.text
     with pytest.raises(RisklineError, match="riskline promote --despite-gate"):
+        retraining.promote(lender.settings, challenger.version)
+    registry.promote(home, before)
+
+
+def test_a_feature_that_varies_no_more_speaks_against_a_model(lender: Lender) -> None:
+    home, before = lender.settings.home, champion(lender)
+    assert before is not None
+    assert "constant_features" not in against(fitted(lender))
+    # A champion that is the same, but for which no feature was constant.
+    same = Trained(lender.first.model.model, (), (), constant_features=(), trials=())
+    notes = {"as_of": str(AS_OF)}
+    registry.promote(home, registry.register(home, same, JUDGEMENT, notes))
+    challenger = fitted(lender)
+    assert "constant_features" in against(challenger)
+    with pytest.raises(RisklineError, match=r"never vary .* was trained: .*balance_drain_3m.*"):
         retraining.promote(lender.settings, challenger.version)
     registry.promote(home, before)
 
