@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from models.evidence import Evidence
     from pipeline.settings import Settings
 
 app = typer.Typer(
@@ -147,9 +148,6 @@ def evidence(
     ] = None,
 ) -> None:
     """Measure whether many dimensions beat one: on a month end of which no model saw an outcome."""
-    import json
-    from dataclasses import asdict
-
     settings = _settings()
     day = _business_date(as_of, settings)
     if html is not None and not html.parent.is_dir():
@@ -158,14 +156,22 @@ def evidence(
     from pipeline import retraining
 
     found = retraining.evidence(settings, day)
+    if as_json:
+        import json
+        from dataclasses import asdict
+
+        typer.echo(json.dumps(asdict(found), default=str, indent=2))
+    else:
+        _print_evidence(found)
+    # Last: what took long to measure is told, whatever becomes of the page.
     if html is not None:
         from pipeline.report.evidence_page import evidence_page
         from pipeline.report.page import write_page
 
         write_page(html, evidence_page(found))
-    if as_json:
-        typer.echo(json.dumps(asdict(found), default=str, indent=2))
-        return
+
+
+def _print_evidence(found: "Evidence") -> None:
     console = _console()
     console.print(
         f"{found.customers:,} customers of {found.as_of}, of whom {found.defaults:,} defaulted. "

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from markupsafe import Markup, escape
 
@@ -11,6 +12,14 @@ from models.evaluation import Estimate
 WIDTH, LABELS, VALUES, LINE = 760, 230, 190, 26
 TOP, BOTTOM = 10, 30
 TICKS = 5
+
+
+class Unit(StrEnum):
+    """What stands behind a number; shares and their differences are written times 100."""
+
+    NONE = ""
+    PERCENT = " %"
+    POINTS = " pp"
 
 
 @dataclass(frozen=True)
@@ -23,7 +32,7 @@ class Line:
 
 
 def intervals(
-    title: str, lines: Sequence[Line], *, zero: bool = False, as_percent: bool = False
+    title: str, lines: Sequence[Line], *, zero: bool = False, unit: Unit = Unit.NONE
 ) -> Markup:
     """A dot a value, with its interval as a bar through it.
 
@@ -31,7 +40,7 @@ def intervals(
         title: what a screen reader says of it.
         lines: from the top down, one or more.
         zero: whether a line stands at 0, for differences.
-        as_percent: whether shares are written as percent (and differences as points of them).
+        unit: of the values.
     """
     ends = [e for line in lines for e in (line.estimate.lower, line.estimate.upper)]
     ends += [line.estimate.value for line in lines] + ([0.0] if zero else [])
@@ -42,7 +51,7 @@ def intervals(
     def x(value: float) -> str:
         return f"{LABELS + (WIDTH - LABELS - VALUES) * (value - low) / (high - low):.1f}"
 
-    digits = max(0, -math.floor(math.log10((ticks[1] - ticks[0]) * (100 if as_percent else 1))))
+    digits = max(0, -math.floor(math.log10((ticks[1] - ticks[0]) * _times(unit))))
     frame = f'viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}"'
     parts = [f'<svg class="chart" {frame}>']
     for tick in ticks:
@@ -51,15 +60,15 @@ def intervals(
             f'<line class="{kind}" x1="{x(tick)}" x2="{x(tick)}" y1="{TOP}" '
             f'y2="{height - BOTTOM}"/>'
             f'<text class="tick" x="{x(tick)}" y="{height - BOTTOM + 16}">'
-            f"{number(tick, digits, as_percent)}</text>"
+            f"{number(tick, digits, unit)}</text>"
         )
     for place, line in enumerate(lines):
         y = TOP + LINE * (place + 0.5)
         found = line.estimate
         said = (
-            f"{number(found.value, digits + 1, as_percent)} "
-            f"({number(found.lower, digits + 1, as_percent)} to "
-            f"{number(found.upper, digits + 1, as_percent)})"
+            f"{number(found.value, digits + 1, unit)} "
+            f"({number(found.lower, digits + 1, unit)} to "
+            f"{number(found.upper, digits + 1, unit)})"
         )
         parts.append(
             f'<g class="{"marked" if line.is_marked else "plain"}">'
@@ -71,12 +80,16 @@ def intervals(
     return Markup("".join([*parts, "</svg>"]))  # noqa: S704 - labels are escaped above
 
 
-def number(value: float, digits: int, as_percent: bool = False) -> str:
+def number(value: float, digits: int, unit: Unit = Unit.NONE) -> str:
     """A number as a page writes it, with a real minus sign."""
-    text = f"{value * 100:.{digits}f} %" if as_percent else f"{value:.{digits}f}"
+    text = f"{value * _times(unit):.{digits}f}{unit.value}"
     # A rounded zero has no sign.
     is_negative = text.startswith("-") and any(digit in text for digit in "123456789")
     return ("\u2212" if is_negative else "") + text.removeprefix("-")
+
+
+def _times(unit: Unit) -> int:
+    return 1 if unit is Unit.NONE else 100
 
 
 def _ticks(low: float, high: float) -> list[float]:
@@ -84,6 +97,6 @@ def _ticks(low: float, high: float) -> list[float]:
     span = (high - low) or abs(high) or 1.0
     raw = span / (TICKS - 1)
     size = 10.0 ** math.floor(math.log10(raw))
-    step = next(size * each for each in (1, 2, 5, 10) if size * each >= raw)
+    step = next((size * each for each in (1, 2, 5) if size * each >= raw), size * 10)
     first, last = math.floor(low / step), math.ceil(high / step)
     return [each * step for each in range(first, max(last, first + 1) + 1)]

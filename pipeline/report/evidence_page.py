@@ -1,5 +1,6 @@
 """What many dimensions are worth, as a page."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ from markupsafe import Markup
 
 from models.acceptance import ACCEPTED_PCT
 from models.evidence import ALL, Evidence, Figures
-from pipeline.report.charts import Line, intervals, number
+from pipeline.report.charts import Line, Unit, intervals, number
 from pipeline.report.page import render
 
 HISTORY = "credit_history alone"
@@ -58,13 +59,14 @@ def _claim(found: Evidence) -> str | None:
         if more.lower > 0
         else "many dimensions raise the bad-debt rate"
         if more.upper < 0
-        else "the difference may be noise"
+        else "it may be noise"
     )
     return (
-        f"Of the safest {ACCEPTED_PCT[0]} % of the customers, {number(all_.value, 2, True)} "
-        f"defaulted where all dimensions were looked at, and {number(history.value, 2, True)} "
-        f"where credit history alone was: {number(more.value, 2, True)} more "
-        f"({number(more.lower, 2, True)} to {number(more.upper, 2, True)}); {verdict}."
+        f"Of the safest {ACCEPTED_PCT[0]} % of the customers by all dimensions, "
+        f"{number(all_.value, 2, Unit.PERCENT)} defaulted; of the safest by credit history alone, "
+        f"{number(history.value, 2, Unit.PERCENT)}. The difference is "
+        f"{number(more.value, 2, Unit.POINTS)} ({number(more.lower, 2, Unit.POINTS)} to "
+        f"{number(more.upper, 2, Unit.POINTS)}): {verdict}."
     )
 
 
@@ -72,9 +74,9 @@ def _charts(models: Mapping[str, Figures], measure: str, *, zero: bool = False) 
     for accepted in ACCEPTED_PCT:
         name = f"{measure}_best_{accepted}_pct"
         # Not a number where nobody owes anything.
-        if all(figures[name].value == figures[name].value for figures in models.values()):
+        if not any(math.isnan(figures[name].value) for figures in models.values()):
             title = f"Among the safest {accepted} %" + (", less that of all" if zero else "")
-            yield _chart(models, name, title, zero=zero, as_percent=True)
+            yield _chart(models, name, title, zero=zero, unit=Unit.POINTS if zero else Unit.PERCENT)
 
 
 def _chart(
@@ -83,10 +85,10 @@ def _chart(
     title: str,
     *,
     zero: bool = False,
-    as_percent: bool = False,
+    unit: Unit = Unit.NONE,
 ) -> _Chart:
     lines = [
         Line(model.replace("_", " "), figures[name], is_marked=model == ALL)
         for model, figures in models.items()
     ]
-    return _Chart(title, intervals(title, lines, zero=zero, as_percent=as_percent))
+    return _Chart(title, intervals(title, lines, zero=zero, unit=unit))

@@ -1,12 +1,8 @@
 """How a page is made from a template: everything escaped, nothing missing, in place at once."""
 
-import os
-import tempfile
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from pipeline.errors import RisklineError
 
 
 def render(template: str, **content: object) -> str:
@@ -25,20 +21,11 @@ def write_page(file: Path, page: str) -> None:
     """Put a page into a file, in place of what is there: whole, or not at all.
 
     Raises:
-        RisklineError: the folder is missing, or cannot be written.
+        OSError: the folder is missing or may not be written, or the disk is full.
     """
+    unfinished = file.with_name(f".{file.name}.unfinished")
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", dir=file.parent, prefix=f".{file.name}.", encoding="utf-8", delete=False
-        ) as unfinished:
-            try:
-                unfinished.write(page)
-                unfinished.flush()
-                os.fsync(unfinished.fileno())
-                Path(unfinished.name).chmod(0o640)
-                Path(unfinished.name).replace(file)
-            except BaseException:
-                Path(unfinished.name).unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise RisklineError(f"{file} cannot be written: {error.strerror}") from error
+        unfinished.write_text(page, encoding="utf-8")
+        unfinished.replace(file)
+    finally:
+        unfinished.unlink(missing_ok=True)
