@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 
 from models.evaluation import Estimate
 
-WIDTH, LABELS, VALUES, LINE = 760, 230, 190, 26
+WIDTH, LABELS, VALUES, LINE = 760, 210, 220, 26
 TOP, BOTTOM = 10, 30
 TICKS = 5
 
@@ -51,7 +51,10 @@ def intervals(
     def x(value: float) -> str:
         return f"{LABELS + (WIDTH - LABELS - VALUES) * (value - low) / (high - low):.1f}"
 
-    digits = max(0, -math.floor(math.log10((ticks[1] - ticks[0]) * _times(unit))))
+    digits = _digits(ticks[1] - ticks[0], unit)
+    # A narrow interval says nothing where both its ends look the same.
+    widths = [line.estimate.upper - line.estimate.lower for line in lines]
+    digits_said = 1 + max(_digits(width, unit) for width in (*widths, ticks[1] - ticks[0]))
     frame = f'viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}"'
     parts = [f'<svg class="chart" {frame}>']
     for tick in ticks:
@@ -66,9 +69,9 @@ def intervals(
         y = TOP + LINE * (place + 0.5)
         found = line.estimate
         said = (
-            f"{number(found.value, digits + 1, unit)} "
-            f"({number(found.lower, digits + 1, unit)} to "
-            f"{number(found.upper, digits + 1, unit)})"
+            f"{number(found.value, digits_said, unit)} "
+            f"({number(found.lower, digits_said, unit)} to "
+            f"{number(found.upper, digits_said, unit)})"
         )
         parts.append(
             f'<g class="{"marked" if line.is_marked else "plain"}">'
@@ -86,6 +89,11 @@ def number(value: float, digits: int, unit: Unit = Unit.NONE) -> str:
     # A rounded zero has no sign.
     is_negative = text.startswith("-") and any(digit in text for digit in "123456789")
     return ("\u2212" if is_negative else "") + text.removeprefix("-")
+
+
+def _digits(size: float, unit: Unit) -> int:
+    """Decimals up to the first that is not 0; no more than anybody reads."""
+    return min(max(0, -math.floor(math.log10(size * _times(unit)))), 5) if size > 0 else 0
 
 
 def _times(unit: Unit) -> int:

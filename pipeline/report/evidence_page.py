@@ -75,7 +75,8 @@ def _charts(models: Mapping[str, Figures], measure: str, *, zero: bool = False) 
         name = f"{measure}_best_{accepted}_pct"
         # Not a number where nobody owes anything.
         if not any(math.isnan(figures[name].value) for figures in models.values()):
-            title = f"Among the safest {accepted} %" + (", less that of all" if zero else "")
+            title = f"Bad debts among the safest {accepted} %"
+            title += ", less those of all" if zero else ""
             yield _chart(models, name, title, zero=zero, unit=Unit.POINTS if zero else Unit.PERCENT)
 
 

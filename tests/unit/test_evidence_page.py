@@ -8,7 +8,7 @@ import pytest
 
 from models.evaluation import Estimate
 from models.evidence import ALL, Evidence
-from pipeline.report.charts import Line, Unit, intervals, number
+from pipeline.report.charts import LABELS, VALUES, WIDTH, Line, Unit, intervals, number
 from pipeline.report.evidence_page import HISTORY, evidence_page
 from pipeline.report.page import write_page
 
@@ -87,9 +87,15 @@ def test_a_chart_places_values_in_proportion_and_says_them() -> None:
     svg = intervals("a < b", lines)
     first, second, third = places(svg)
     assert third - second == pytest.approx(2 * (second - first), abs=0.2)
-    assert "4.0 (3.9 to 4.1)" in svg
+    assert "4.00 (3.90 to 4.10)" in svg
     assert "&lt;4&gt;" in svg
     assert 'aria-label="a &lt; b"' in svg
+
+
+def test_the_ends_of_a_narrow_interval_are_told_apart() -> None:
+    lines = [Line("wide", Estimate(0.2, 0.1, 0.3)), Line("narrow", Estimate(0.512, 0.511, 0.514))]
+    assert "0.5120 (0.5110 to 0.5140)" in intervals("t", lines)
+    assert "20.0 % (10.0 % to 30.0 %)" in intervals("t", lines[:1], unit=Unit.PERCENT)
 
 
 @pytest.mark.parametrize(("value", "spread"), [(0.0, 0.0), (0.3, 0.0), (-2e-7, 1e-8), (7e6, 1e5)])
@@ -98,7 +104,7 @@ def test_a_chart_of_any_range_stays_within_its_frame(value: float, spread: float
     (place,) = places(svg)
     ends = re.search(r'class="bar" x1="([\d.]+)" x2="([\d.]+)"', svg)
     assert ends is not None
-    assert 230 <= float(ends[1]) <= place <= float(ends[2]) <= 760 - 190
+    assert LABELS <= float(ends[1]) <= place <= float(ends[2]) <= WIDTH - VALUES
 
 
 @pytest.mark.parametrize(
