@@ -7,6 +7,7 @@ from datetime import date
 from functools import lru_cache
 from importlib import metadata
 
+from pipeline.decisions.night import Past
 from pipeline.decisions.policy import Policy
 from pipeline.features.cohorts import FEATURES, partition_name
 from pipeline.lake import NIGHT
@@ -27,7 +28,7 @@ def code_version() -> str:
 
 
 def identity_of(
-    rooms: Rooms, as_of: date, policy: Policy, previous_run_id: str | None
+    rooms: Rooms, as_of: date, policy: Policy, past: Past, previous_run_id: str | None
 ) -> dict[str, str | None]:
     """All that a night is computed from: where two nights agree in it, their rows do.
 
@@ -35,12 +36,14 @@ def identity_of(
         rooms: whose lake holds the night as it was scored and checked.
         as_of: the night.
         policy: by which it is decided.
+        past: what officers said.
         previous_run_id: the published run that its decisions go on from, if there is one.
     """
     name = partition_name(rooms.contracts, rooms.settings.timezone)
     scored = rooms.lake.read(NIGHT, "scored", as_of)
     checks = rooms.lake.read(NIGHT, "checks", as_of)
     features = rooms.lake.read(FEATURES, name, as_of)
+    debts = rooms.lake.read(NIGHT, "debts", as_of)
     return {
         "code_version": code_version(),
         "model_version": scored.column("model_version")[0].as_py(),
@@ -50,7 +53,8 @@ def identity_of(
             | {f"output {name}": contract.sha256 for name, contract in rooms.outputs.items()}
         ),
         "policy_hash": policy.sha256,
-        "input_hash": content_hash({"features": features, "checks": checks}),
+        "input_hash": content_hash({"features": features, "checks": checks, "debts": debts}),
+        "answers_hash": digest_of(past.said_by_officers),
         "previous_run_id": previous_run_id,
     }
 

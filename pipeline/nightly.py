@@ -16,6 +16,8 @@ import pyarrow.compute as pc
 
 from models import registry
 from models.reason_codes import reason_codes
+from pipeline.as_of import known_at_close
+from pipeline.business_day import close_of
 from pipeline.contracts.check import gate_table, in_order_of_reference
 from pipeline.contracts.contract import Contract, Severity
 from pipeline.contracts.data_docs import write_data_docs
@@ -23,9 +25,10 @@ from pipeline.contracts.expectations import CheckResult
 from pipeline.contracts.facts import Batch
 from pipeline.contracts.judged import TableCounts, quarantine_table
 from pipeline.contracts.schema import conform
+from pipeline.decisions.measures import WATCHED_FEATURES
+from pipeline.decisions.night import decide_night
 from pipeline.decisions.policy import load_policy
-from pipeline.decisions.tiers import asset_class_of, expected_loss_of, score_of, tier_of
-from pipeline.decisions.warnings import Reason, warning_list
+from pipeline.decisions.warnings import Reason
 from pipeline.errors import RisklineError
 from pipeline.features.build import CUSTOMER_ID, SEGMENT
 from pipeline.features.cohorts import (
@@ -33,6 +36,7 @@ from pipeline.features.cohorts import (
     build_partition,
     partition_name,
 )
+from pipeline.features.debts import build_debts
 from pipeline.features.registry import FEATURES as DECLARED
 from pipeline.identity import digest_of, identity_of
 from pipeline.lake import LANDED, NIGHT
@@ -41,11 +45,11 @@ from pipeline.settings import Settings
 from pipeline.sources.pull import pull_table
 from pipeline.sources.source import open_source
 from pipeline.warehouse import publish as warehouse
-from pipeline.warehouse.history import previous_night, stale_nights
+from pipeline.warehouse.history import past_of, stale_nights
 
 log = logging.getLogger("riskline")
 
-PUBLISHED = ("risk_scores", "risk_tiers", "warning_list", "data_quality")
+PUBLISHED = ("risk_scores", "risk_tiers", "warning_list", "credit_actions", "data_quality")
 """The tables of a night beside its row in ``runs``."""
 
 
@@ -151,7 +155,7 @@ def check(settings: Settings, as_of: date) -> dict[str, int]:
 
 
 def build(settings: Settings, as_of: date) -> int:
-    """Build every customer's features as of the date, and keep them.
+    """Build every customer's features and debts as of the date, and keep them.
 
     Returns:
         Customers.
@@ -167,6 +171,10 @@ def build(settings: Settings, as_of: date) -> int:
         raise RisklineError(
             f"no customer is known on {as_of}; check the table customers, or run a later night"
         )
+    known = known_at_close(
+        rooms.contracts, rooms.lake, rooms.feature_engine, as_of, settings.timezone
+    )
+    rooms.lake.write(NIGHT, "debts", as_of, build_debts(known, rooms.feature_engine))
     return len(rows)
 
 
@@ -196,6 +204,7 @@ def score(settings: Settings, as_of: date) -> str:
             "data_completeness": features[list(DECLARED)].notna().mean(axis=1),
             "exposure": features["exposure"].fillna(0.0),
             "days_past_due": features["days_past_due"].fillna(0).astype("int64"),
+            **features[list(WATCHED_FEATURES)].to_dict("series"),
             "model_version": champion.version,
             "model_hash": champion.model.content_hash,
         },
@@ -219,31 +228,20 @@ def decide(settings: Settings, as_of: date) -> dict[str, int]:
     rooms = Rooms(settings)
     policy = load_policy(settings.policy, as_of)
     scored = rooms.lake.read(NIGHT, "scored", as_of).to_pandas().set_index(CUSTOMER_ID)
-    before = previous_night(warehouse_url(settings), as_of, rooms.outputs)
-    night = scored.join(before.customers)
-    night["expected_loss"] = expected_loss_of(
-        night["pd"].to_numpy(), night["exposure"].to_numpy(), policy
+    debts = rooms.lake.read(NIGHT, "debts", as_of).to_pandas()
+    close = close_of(as_of, settings.timezone)
+    previous_run_id, past = past_of(warehouse_url(settings), as_of, close, rooms.outputs)
+    version = str(scored["model_version"].iloc[0])
+    decisions = decide_night(
+        scored, debts, past, as_of, policy, lambda some: _reasons(rooms, as_of, version, some)
     )
-    night["score"] = score_of(night["log_odds"].to_numpy(), policy)
-    night["tier"] = tier_of(night["pd"].to_numpy(), night["previous_tier"], policy)
-    night["asset_class"] = asset_class_of(night["days_past_due"].to_numpy(), policy)
-    has_stayed = night["tier"] == night["previous_tier"]
-    night["tier_since"] = night["tier_since"].where(has_stayed, as_of)
-    night["as_of_date"] = as_of
-    warnings = warning_list(
-        night.drop(columns="as_of_date"),
-        before.warnings,
-        as_of,
-        policy,
-        lambda customers: _reasons(rooms, as_of, str(scored["model_version"].iloc[0]), customers),
-    )
-    identity = identity_of(rooms, as_of, policy, before.run_id)
+    identity = identity_of(rooms, as_of, policy, past, previous_run_id)
     run_id = f"{as_of.isoformat()}_{digest_of(identity)[:12]}"
-    customers = night.reset_index()
     tables = {
-        "risk_scores": customers,
-        "risk_tiers": customers,
-        "warning_list": warnings,
+        "risk_scores": decisions.customers,
+        "risk_tiers": decisions.customers,
+        "warning_list": decisions.warnings,
+        "credit_actions": decisions.credit_actions,
         "data_quality": rooms.lake.read(NIGHT, "checks", as_of).to_pandas(),
     }
     decided = {
@@ -303,7 +301,8 @@ def publish(settings: Settings, as_of: date, *, trigger: str, started_at: dateti
         "rows_valid": valid,
         "rows_quarantined": quarantined,
         "customers": len(tables["risk_scores"]),
-        "warnings": len(tables["warning_list"]),
+        "overrides": pc.sum(tables["risk_tiers"]["is_overridden"]).as_py() or 0,
+        "warnings": tables["warning_list"]["rank"].drop_null().length(),
     }
     runs = conform(pa.Table.from_pylist([run]), rooms.outputs["runs"])
     warehouse.check_outputs({"runs": runs}, rooms.outputs, rooms.engine)

@@ -37,8 +37,19 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
+class CreditAction(StrEnum):
+    """What is proposed for a customer's credit, the gravest first."""
+
+    EARLY_RECALL = "early_recall"
+    FREEZE = "freeze"
+    DECREASE = "decrease"
+    MORE_COLLATERAL = "more_collateral"
+    HOLD = "hold"
+    INCREASE = "increase"
+
+
 class WarningRule(BaseModel):
-    """When a rule fires, how grave that is, and what is to be done about it by whom."""
+    """When a rule fires, how grave that is, what is to be done by whom, and when it ends."""
 
     model_config = _STRICT
 
@@ -48,6 +59,9 @@ class WarningRule(BaseModel):
     playbook: str = Field(min_length=1)
     owner_role: str = Field(min_length=1)
     due_days: int = Field(ge=0)
+    escalate_to: str = Field(min_length=1)
+    clear_after_nights: int = Field(ge=1)
+    cool_off_days: int = Field(ge=0)
 
     @model_validator(mode="after")
     def _can_fire(self) -> Self:
@@ -67,6 +81,36 @@ class PromotionBounds(BaseModel):
     defaulters: int = Field(ge=1)
 
 
+class CollateralTerms(BaseModel):
+    """How far a type of collateral is trusted, and what is lost of the debt that it secures."""
+
+    model_config = _STRICT
+
+    haircut_pct: float = Field(ge=0, le=100)
+    loss_given_default: float = Field(ge=0, le=1)
+
+
+class CreditRule(BaseModel):
+    """For whom an action is proposed: all that is said must hold, and what is not said may be."""
+
+    model_config = _STRICT
+
+    name: str = Field(min_length=1)
+    action: Annotated[CreditAction, Field(strict=False)]
+    reason: str = Field(min_length=1)
+    tiers: list[Tier] = Field(default=list(TIERS), min_length=1)
+    days_past_due_from: int = Field(default=0, ge=0)
+    warning: Annotated[Severity | None, Field(strict=False)] = None
+    """An open warning at least so grave."""
+    is_without_warning: bool = False
+    is_with_line: bool = False
+    utilisation_from: float = Field(default=0, ge=0)
+    cover_below: float = Field(default=math.inf, gt=0, allow_inf_nan=True)
+    """Collateral against the debt, of customers who have any."""
+    limit_pct: float = Field(default=100, ge=0)
+    """What is proposed as the limit, in percent of the present one."""
+
+
 RuleName = Literal[
     "pd_above",
     "pd_jump",
@@ -74,6 +118,14 @@ RuleName = Literal[
     "days_past_due_1",
     "days_past_due_30",
     "days_past_due_60",
+    "dimension_worsening",
+    "income_drop",
+    "balance_drain",
+    "complaint_surge",
+    "guarantor_distress",
+    "group_distress",
+    "industry_alert",
+    "data_gap",
 ]
 
 
@@ -92,7 +144,10 @@ class Policy(BaseModel):
     tier_hysteresis_pct: float = Field(ge=0, lt=100)
     asset_class_days_past_due: dict[Arrears, Annotated[int, Field(ge=1)]]
     loss_given_default: float = Field(ge=0, le=1)
+    collateral_terms: dict[str, CollateralTerms]
     warning_rules: dict[RuleName, WarningRule] = Field(min_length=1)
+    warning_capacity: int | None = Field(ge=0)
+    credit_rules: list[CreditRule]
     training_cohorts: int = Field(ge=2, le=120)
     held_out_cohorts: int = Field(ge=1, le=60)
     training_defaults: int = Field(ge=1)

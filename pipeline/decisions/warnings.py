@@ -1,17 +1,29 @@
-"""The warning list of a night: which rules fire for whom, why, and what is to be done."""
+"""The warning list of a night: which rules fire for whom, what became of earlier warnings, why."""
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass
-from datetime import date, timedelta
+from datetime import date
+from typing import Any
 
 import pandas as pd
 
-from pipeline.decisions.policy import TIERS, Policy, RuleName
+from pipeline.decisions.measures import MEASURES, Facts
+from pipeline.decisions.policy import Policy, RuleName, Severity, WarningRule
+from pipeline.decisions.warning_life import OPEN, Answer, Standing, Status, next_night
 
-SEVERITY_ORDER = {"critical": 0, "serious": 1, "general": 2}
+SEVERITIES = tuple(Severity)
+"""From the least grave to the gravest."""
+
+CARRIED = (
+    "customer_id", "rule", "warning_id", "severity", "status", "first_raised", "due_by",
+    "status_since", "clean_nights", "playbook", "owner_role",
+)  # fmt: skip
+"""What of a night's list the next night goes on from."""
+
+_COLUMNS = (*CARRIED, "exposure", "expected_loss", "said")
 
 
 @dataclass(frozen=True)
@@ -23,83 +35,117 @@ class Reason:
     zh: str
 
 
-@dataclass(frozen=True)
-class Measure:
-    """What a rule bounds, by customer_id, and the sentences that say it of one customer."""
-
-    amount: pd.Series
-    sentences: Callable[[float, "pd.Series"], tuple[str, str]]
+Why = Callable[[Sequence[str]], Mapping[str, Sequence[Reason]]]
+"""What raises the risk of some customers most, by customer_id."""
 
 
 def warning_list(
     night: pd.DataFrame,
     before: pd.DataFrame,
+    answers: Mapping[str, AbstractSet[Answer]],
     as_of: date,
     policy: Policy,
-    why: Callable[[Sequence[str]], Mapping[str, Sequence[Reason]]],
+    why: Why,
 ) -> pd.DataFrame:
-    """Every warning that stands on a night.
+    """Every warning of a night: the open ones, those it ends, and those silent for a cool-off.
 
-    A customer in default is past warning and has none: that case is workout's.
-
-    A warning keeps its identity for as long as its rule fires without a break in the nights
-    published before; it is ongoing then, and new on its first night.
+    A customer in default is past warning: what stood is cleared, and the case is workout's.
 
     Args:
-        night: by customer_id, with pd, log_odds, tier, days_past_due, exposure, expected_loss and
-            the night before's previous_tier and previous_log_odds (null without one).
-        before: warnings of the night published before: warning_id, customer_id, rule,
-            first_raised, due_by.
+        night: by customer_id, with what the measures read, and exposure and expected_loss.
+        before: the list of the night published before, with at least the columns CARRIED.
+        answers: what officers said up to the close of the night, by warning_id.
         as_of: the night.
         policy: the rules in force.
-        why: what raises the risk of some customers most, by customer_id; asked of the warned ones.
+        why: asked of the customers with open warnings.
 
     Returns:
-        One row a warning, ranked by severity and then by expected loss, the largest first.
+        One row a warning. The open ones come first, ranked by expected loss, the largest first,
+        and among equals by severity; those beyond the capacity are not in_capacity. Of those that
+        have ended the rank is null.
     """
     alive = night[night["days_past_due"] < policy.days_past_due]
-    found = []
-    for name, rule in policy.warning_rules.items():
-        measure = MEASURES[name](alive)
-        # A comparison with a missing value is False: no night before, no jump.
-        fires = (measure.amount >= rule.bound) & (measure.amount < rule.below)
-        fired = alive[fires].copy()
-        fired["rule"] = name
-        fired["severity"] = rule.severity.value
-        fired["playbook"] = rule.playbook
-        fired["owner_role"] = rule.owner_role
-        fired["due_by"] = as_of + timedelta(days=rule.due_days)
-        said = [
-            Reason(name, *measure.sentences(value, row))
-            for value, (_, row) in zip(measure.amount[fires], fired.iterrows(), strict=True)
-        ]
-        fired["said"] = pd.Series(said, index=fired.index, dtype="object")
-        found.append(fired.reset_index())
-    warnings = pd.concat(found, ignore_index=True)
-    known = before[["customer_id", "rule", "warning_id", "first_raised", "due_by"]]
-    warnings = warnings.merge(
-        known, on=["customer_id", "rule"], how="left", suffixes=("", "_before")
-    )
-    is_new = warnings["warning_id"].isna()
-    warnings["status"] = is_new.map({True: "new", False: "ongoing"})
-    warnings["first_raised"] = warnings["first_raised"].where(~is_new, as_of)
-    warnings["due_by"] = warnings["due_by_before"].where(~is_new, warnings["due_by"])
-    warnings["warning_id"] = [
-        _warning_id(*row)
-        for row in zip(
-            warnings["customer_id"], warnings["rule"], warnings["first_raised"], strict=True
+    fired = {
+        (customer, rule): said
+        for rule in policy.warning_rules
+        for customer, said in _fired(alive, rule, policy).items()
+    }
+    earlier = {
+        (row["customer_id"], row["rule"]): row for row in before[list(CARRIED)].to_dict("records")
+    }
+    living = set(alive.index)
+    money = night[["exposure", "expected_loss"]].to_dict("index")
+    rows = []
+    for key in sorted({*fired, *earlier}):
+        customer, name = key
+        rule = policy.warning_rules.get(name)
+        row = earlier.get(key)
+        now = next_night(
+            None if row is None else _standing(row),
+            as_of,
+            rule,
+            fires=key in fired,
+            has_ended=customer not in living,
+            answers=frozenset() if row is None else answers.get(row["warning_id"], frozenset()),
         )
-    ]
-    drivers = why(sorted(set(warnings["customer_id"])))
-    warnings["reasons"] = [
-        json.dumps([asdict(reason) for reason in (said, *drivers[customer])], ensure_ascii=False)
-        for said, customer in zip(warnings["said"], warnings["customer_id"], strict=True)
-    ]
-    order = warnings.assign(_grave=warnings["severity"].map(SEVERITY_ORDER)).sort_values(
-        ["_grave", "expected_loss", "customer_id", "rule"], ascending=[True, False, True, True]
+        if now is not None:
+            why_now = fired.get(key) or _silence(name, now, rule, customer in living)
+            owed = money.get(customer, {"exposure": 0.0, "expected_loss": 0.0})
+            rows.append(_row(customer, name, now, rule, row) | owed | {"said": why_now})
+    return _ranked(pd.DataFrame(rows, columns=list(_COLUMNS)), policy.warning_capacity, why)
+
+
+def _fired(alive: pd.DataFrame, name: RuleName, policy: Policy) -> dict[str, Reason]:
+    """The customers for whom a rule fires, and what it says of each."""
+    rule, measure = policy.warning_rules[name], MEASURES[name]
+    amounts = measure.amounts(alive)
+    # A comparison with a missing value is False: no night before, no jump.
+    fires = (amounts >= rule.bound) & (amounts < rule.below)
+    said = zip(amounts[fires], alive[fires].to_dict("index").items(), strict=True)
+    return {
+        str(customer): Reason(name, *measure.sentence(amount, facts))
+        for amount, (customer, facts) in said
+    }
+
+
+def _standing(row: Facts) -> Standing:
+    return Standing(
+        row["first_raised"],
+        row["due_by"],
+        Status(row["status"]),
+        row["status_since"],
+        row["clean_nights"],
     )
-    order["rank"] = range(1, len(order) + 1)
-    return order.drop(columns="_grave").reset_index(drop=True)
+
+
+def _row(
+    customer: str,
+    name: str,
+    now: Standing,
+    rule: WarningRule | None,
+    before: Facts | None,
+) -> dict[str, Any]:
+    if rule is not None:
+        severity, playbook = rule.severity.value, rule.playbook
+        owner = rule.escalate_to if now.status is Status.ESCALATED else rule.owner_role
+    else:
+        # Of a rule that the policy has no longer, the last words stand.
+        assert before is not None
+        severity, playbook, owner = (before[c] for c in ("severity", "playbook", "owner_role"))
+    return {
+        "customer_id": customer,
+        "rule": name,
+        # A warning raised again after its end is raised on a later night, and is another one.
+        "warning_id": _warning_id(customer, name, now.first_raised),
+        "severity": severity,
+        "status": now.status.value,
+        "first_raised": now.first_raised,
+        "due_by": now.due_by,
+        "status_since": now.status_since,
+        "clean_nights": now.clean_nights,
+        "playbook": playbook,
+        "owner_role": owner,
+    }
 
 
 def _warning_id(customer_id: str, rule: str, first_raised: date) -> str:
@@ -107,51 +153,41 @@ def _warning_id(customer_id: str, rule: str, first_raised: date) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
-def _pd(night: pd.DataFrame) -> Measure:
-    return Measure(
-        night["pd"],
-        lambda value, row: (f"the probability of default is {value:.1%}", f"违约概率为{value:.1%}"),
+def _silence(name: str, now: Standing, rule: WarningRule | None, is_alive: bool) -> Reason:
+    """Why a warning is on the list though its rule does not fire."""
+    if rule is None:
+        return Reason(name, "the policy no longer has this rule", "现行政策已无此规则")
+    if not is_alive:
+        return Reason(name, "the customer is past warning", "该客户已不在预警范围内")
+    if now.status is Status.RELEASED:
+        return Reason(name, "an officer released the warning", "预警已由人员解除")
+    return Reason(
+        name,
+        f"the rule has not fired for {now.clean_nights} of the {rule.clear_after_nights} nights "
+        "after which the warning is cleared",
+        f"规则已连续{now.clean_nights}晚未触发，满{rule.clear_after_nights}晚后撤销预警",
     )
 
 
-def _pd_jump(night: pd.DataFrame) -> Measure:
-    return Measure(
-        night["log_odds"] - night["previous_log_odds"],
-        lambda value, row: (
-            f"the odds of default are {math.exp(value):.1f} times the last published ones",
-            f"违约几率为上次公布值的{math.exp(value):.1f}倍",
-        ),
+def _ranked(warnings: pd.DataFrame, capacity: int | None, why: Why) -> pd.DataFrame:
+    is_open = warnings["status"].isin({status.value for status in OPEN})
+    grave = warnings["severity"].map({s.value: i for i, s in enumerate(SEVERITIES)})
+    order = warnings.assign(_open=is_open, _grave=grave).sort_values(
+        ["_open", "expected_loss", "_grave", "customer_id", "rule"],
+        ascending=[False, False, False, True, True],
+        ignore_index=True,
     )
-
-
-def _tier_steps(night: pd.DataFrame) -> Measure:
-    order = {tier: float(i) for i, tier in enumerate(TIERS)}
-    # The type said: where there is no customer, or none with a tier before, pandas keeps words.
-    now, before = (night[c].map(order).astype("float64") for c in ("tier", "previous_tier"))
-    return Measure(
-        now - before,
-        lambda value, row: (
-            f"the tier fell from {row['previous_tier']} to {row['tier']}",
-            f"风险等级由{row['previous_tier']}下调至{row['tier']}",
-        ),
-    )
-
-
-def _days_past_due(night: pd.DataFrame) -> Measure:
-    return Measure(
-        night["days_past_due"],
-        lambda value, row: (
-            f"an instalment is {value:.0f} days past due",
-            f"有一期还款已逾期{value:.0f}天",
-        ),
-    )
-
-
-MEASURES: dict[RuleName, Callable[[pd.DataFrame], Measure]] = {
-    "pd_above": _pd,
-    "pd_jump": _pd_jump,
-    "tier_downgrade": _tier_steps,
-    "days_past_due_1": _days_past_due,
-    "days_past_due_30": _days_past_due,
-    "days_past_due_60": _days_past_due,
-}
+    place = pd.Series(range(1, len(order) + 1), index=order.index, dtype="Int64")
+    order["rank"] = place.where(order["_open"])
+    order["in_capacity"] = order["_open"] & (True if capacity is None else place <= capacity)
+    drivers = why(sorted(set(order.loc[order["_open"], "customer_id"])))
+    order["reasons"] = [
+        json.dumps(
+            [asdict(reason) for reason in (said, *(drivers[customer] if is_open else ()))],
+            ensure_ascii=False,
+        )
+        for said, customer, is_open in zip(
+            order["said"], order["customer_id"], order["_open"], strict=True
+        )
+    ]
+    return order.drop(columns=["_open", "_grave", "said"])

@@ -22,13 +22,13 @@ ADDRESS = "127.0.0.1"
 _SUPERUSER = "postgres"
 
 #: Roles that may sign in, beside the superuser.
-_ROLES = ("risk_pipeline", "risk_reader", "airflow", "bank")
+_ROLES = ("risk_pipeline", "risk_reader", "risk_officer", "airflow", "bank")
 
 #: Each database and the role that owns it.
 _OWNERS = {"warehouse": "risk_pipeline", "airflow": "airflow", "bank": "bank"}
 
 #: Who else may connect to a database; nobody does by default.
-_GUESTS = (("warehouse", "risk_reader"),)
+_GUESTS = (("warehouse", "risk_reader"), ("warehouse", "risk_officer"))
 
 #: Written into postgresql.conf when the cluster is created, so that an operator may edit them.
 #: They suit two cores and a few GB of memory; durability (fsync) stays as PostgreSQL ships it.

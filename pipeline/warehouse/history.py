@@ -1,32 +1,42 @@
-"""What earlier nights decided, as far as tonight depends on it."""
+"""What earlier nights decided and officers said, as far as tonight depends on it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from typing import Any
 
 import pandas as pd
 import psycopg
+from psycopg import sql
 
 from pipeline.contracts.contract import Contract
+from pipeline.decisions.measures import CONTRIBUTION
+from pipeline.decisions.night import Past
+from pipeline.decisions.warning_life import Answer
+from pipeline.decisions.warnings import CARRIED
+from pipeline.features.declaration import Dimension
 from pipeline.warehouse.connection import connect
 from pipeline.warehouse.schema import ensure_schema
 
-
-@dataclass(frozen=True)
-class PreviousNight:
-    """The last night published before another, empty where there is none.
-
-    ``customers`` has previous_tier, tier_since and previous_log_odds by customer_id; ``warnings``
-    has customer_id, rule, warning_id, first_raised and due_by.
-    """
-
-    run_id: str | None
-    customers: pd.DataFrame
-    warnings: pd.DataFrame
+CUSTOMER_COLUMNS = {
+    **dict.fromkeys(("tier", "model_tier", "tier_since"), "t"),
+    **dict.fromkeys(("log_odds", "model_version", *(CONTRIBUTION + d for d in Dimension)), "s"),
+}
+"""What a night goes on from, and in which of the tables joined below it stands."""
 
 
-def previous_night(url: str, as_of: date, contracts: Mapping[str, Contract]) -> PreviousNight:
-    """Read the last night published before ``as_of``.
+def past_of(
+    url: str, as_of: date, close: datetime, contracts: Mapping[str, Contract]
+) -> tuple[str | None, Past]:
+    """Read the last night published before another, and what officers said by its close.
+
+    Args:
+        url: of the warehouse.
+        as_of: the night that goes on from it.
+        close: the first moment that no longer belongs to that night.
+        contracts: the output contracts by table.
+
+    Returns:
+        The run of the night before, None where there is none, and what goes on from it.
 
     Raises:
         RisklineError: the warehouse cannot be reached.
@@ -42,20 +52,41 @@ def previous_night(url: str, as_of: date, contracts: Mapping[str, Contract]) -> 
             [as_of],
         ).fetchone()
         run_id, before = row if row is not None else (None, None)
+        columns = sql.SQL(", ").join(sql.Identifier(t, c) for c, t in CUSTOMER_COLUMNS.items())
         customers = _frame(
             connection,
-            "SELECT t.customer_id, t.tier AS previous_tier, t.tier_since, "
-            "s.log_odds AS previous_log_odds FROM risk.risk_tiers AS t "
-            "JOIN risk.risk_scores AS s USING (as_of_date, customer_id) WHERE as_of_date = %s",
+            sql.SQL(
+                "SELECT t.customer_id, {} FROM risk.risk_tiers AS t "
+                "JOIN risk.risk_scores AS s USING (as_of_date, customer_id) WHERE as_of_date = %s"
+            ).format(columns),
             before,
         )
         warnings = _frame(
             connection,
-            "SELECT customer_id, rule, warning_id, first_raised, due_by FROM risk.warning_list "
-            "WHERE as_of_date = %s",
+            sql.SQL("SELECT {} FROM risk.warning_list WHERE as_of_date = %s").format(
+                sql.SQL(", ").join(map(sql.Identifier, CARRIED))
+            ),
             before,
         )
-    return PreviousNight(run_id, customers.set_index("customer_id"), warnings)
+        said = connection.execute(
+            "SELECT f.warning_id, f.action FROM risk.warning_feedback AS f "
+            "JOIN risk.warning_list AS w ON w.warning_id = f.warning_id AND w.as_of_date = %s "
+            "WHERE f.at < %s",
+            [before, close],
+        ).fetchall()
+        overrides = _frame(
+            connection,
+            sql.SQL(
+                "SELECT customer_id, at, tier FROM risk.tier_override "
+                "WHERE approved_at < %s AND expires_on >= %s ORDER BY customer_id, at"
+            ),
+            close,
+            as_of,
+        )
+    answers: dict[str, set[Answer]] = {}
+    for warning_id, action in said:
+        answers.setdefault(warning_id, set()).add(Answer(action))
+    return run_id, Past(customers.set_index("customer_id"), warnings, answers, overrides)
 
 
 def stale_nights(url: str) -> list[date]:
@@ -65,7 +96,9 @@ def stale_nights(url: str) -> list[date]:
     return [row[0] for row in rows]
 
 
-def _frame(connection: psycopg.Connection, query: str, day: date | None) -> pd.DataFrame:
-    cursor = connection.execute(query.encode(), [day])
+def _frame(
+    connection: psycopg.Connection, query: sql.SQL | sql.Composed, *values: Any
+) -> pd.DataFrame:
+    cursor = connection.execute(query, values)
     names = [column.name for column in cursor.description or []]
     return pd.DataFrame(cursor.fetchall(), columns=names)

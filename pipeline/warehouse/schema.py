@@ -1,20 +1,25 @@
 """The warehouse's schema, derived from the output contracts: tables, views, rights."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 import psycopg
 from psycopg import sql
 
 from pipeline.contracts.contract import Contract
 from pipeline.contracts.ddl import create_table
+from pipeline.warehouse import officers
 
 SCHEMA = "risk"
 READER = "risk_reader"
+READERS = (READER, officers.OFFICER)
+"""Roles that read the schema, where the server has them."""
 
 VIEWS = {
     "current_risk": """
-        SELECT s.*, t.tier, t.previous_tier, t.tier_since, t.days_past_due, t.asset_class
+        SELECT
+            s.*, t.tier, t.previous_tier, t.model_tier, t.is_overridden, t.tier_since,
+            t.days_past_due, t.asset_class
         FROM risk.risk_scores AS s
         JOIN risk.risk_tiers AS t USING (as_of_date, customer_id)
         WHERE s.as_of_date = (SELECT max(as_of_date) FROM risk.runs)
@@ -57,7 +62,7 @@ VIEWS = {
     "current_warnings": """
         SELECT *
         FROM risk.warning_list
-        WHERE as_of_date = (SELECT max(as_of_date) FROM risk.runs)
+        WHERE as_of_date = (SELECT max(as_of_date) FROM risk.runs) AND in_capacity
         ORDER BY rank
     """,
 }
@@ -74,8 +79,10 @@ def ensure_schema(connection: psycopg.Connection, contracts: Mapping[str, Contra
     """
     # Two runs at once would both find the schema missing.
     connection.execute("SELECT pg_advisory_xact_lock(hashtext('riskline.schema'))")
-    reader = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [READER]).fetchone()
-    statements = _statements(contracts, has_reader=reader is not None)
+    found = connection.execute(
+        "SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", [list(READERS)]
+    ).fetchall()
+    statements = _statements(contracts, {role for (role,) in found})
     digest = hashlib.sha256(statements.as_string(connection).encode()).hexdigest()[:16]
     if _is_as_declared(connection, contracts, digest):
         return
@@ -114,7 +121,7 @@ def _view_comment(digest: str) -> str:
     return f"A view of the published nights, made with the schema {digest}."
 
 
-def _statements(contracts: Mapping[str, Contract], *, has_reader: bool) -> sql.Composed:
+def _statements(contracts: Mapping[str, Contract], roles: Set[str]) -> sql.Composed:
     statements: list[sql.Composable] = [
         create_table(contract, SCHEMA) for contract in contracts.values()
     ]
@@ -124,10 +131,13 @@ def _statements(contracts: Mapping[str, Contract], *, has_reader: bool) -> sql.C
         )
         for name, query in VIEWS.items()
     ]
-    if has_reader:
-        schema, role = sql.Identifier(SCHEMA), sql.Identifier(READER)
+    statements.append(officers.rules(contracts))
+    for name in sorted(roles):
+        schema, role = sql.Identifier(SCHEMA), sql.Identifier(name)
         statements += [
             sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, role),
             sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA {} TO {}").format(schema, role),
         ]
+    if officers.OFFICER in roles:
+        statements.append(officers.grants())
     return sql.SQL("; ").join(statements)

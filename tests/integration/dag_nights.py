@@ -34,7 +34,9 @@ REQUIRED = ("customers", "loans", "repayments")
 LAST = BANK.last_date
 FIRST_NIGHT = LAST - timedelta(days=2)
 EMPTY_DAY = LAST + timedelta(days=2)
-TABLES = ("risk_scores", "risk_tiers", "warning_list", "data_quality", "runs")
+TABLES = (
+    "risk_scores", "risk_tiers", "warning_list", "credit_actions", "data_quality", "runs",
+)  # fmt: skip
 
 
 class Nights:

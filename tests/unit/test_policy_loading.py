@@ -10,7 +10,10 @@ from pipeline.decisions.policy import Policy, load_policy
 from pipeline.errors import RisklineError
 
 NIGHT = date(2024, 5, 31)
-REST = "playbook: p, owner_role: o, due_days: 1"
+REST = (
+    "playbook: p, owner_role: o, due_days: 1, escalate_to: e, clear_after_nights: 1, "
+    "cool_off_days: 0"
+)
 Write = Callable[..., Path]
 
 

@@ -25,12 +25,14 @@ from hypothesis import strategies as st
 from pipeline.contracts.contract import Contract
 from pipeline.contracts.odcs import load_contracts
 from pipeline.contracts.schema import conform
+from pipeline.decisions.warnings import CARRIED
 from pipeline.errors import RisklineError, UnreachableError
 from pipeline.settings import REPOSITORY
 from pipeline.warehouse.connection import connect
-from pipeline.warehouse.history import previous_night
+from pipeline.warehouse.history import CUSTOMER_COLUMNS, past_of
 from pipeline.warehouse.publish import (
     PERFORMANCE,
+    RUN_ID,
     content_hash,
     publish,
     publish_performance,
@@ -40,8 +42,9 @@ from pipeline.warehouse.schema import VIEWS
 from pipeline.warehouse.server import Server, ensure_running
 
 NIGHT = date(2024, 5, 31)
+CLOSE = datetime(2024, 6, 1, tzinfo=UTC)
 CONTRACTS = load_contracts(REPOSITORY / "data_contracts" / "outputs")
-NIGHTLY = {name: each for name, each in CONTRACTS.items() if name != PERFORMANCE}
+NIGHTLY = {name: each for name, each in CONTRACTS.items() if RUN_ID in each.column_names}
 RUN_IDS = " UNION ALL ".join(f"SELECT run_id FROM risk.{name}" for name in NIGHTLY)
 VALUES: dict[pa.DataType, Callable[[int], Any]] = {
     pa.string(): lambda i: f"text {i:04}",  # in order as text, too
@@ -99,6 +102,14 @@ def reader(server: Server, url: str) -> Iterator[psycopg.Connection]:
     """The reader's connection; a night is published."""
     publish(url, NIGHT, night("first"), CONTRACTS)
     publish_performance(url, "1", figures("1", 3), CONTRACTS)
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "INSERT INTO risk.warning_feedback (warning_id, action) VALUES ('text 0000', 'release')"
+        )
+        connection.execute(
+            "INSERT INTO risk.tier_override (customer_id, tier, reason, expires_on) "
+            "VALUES ('text 0000', 'E', 'a lawsuit is pending', '2099-01-01')"
+        )
     reader_url = server.url("warehouse", "risk_reader")
     with closing(psycopg.connect(reader_url, autocommit=True)) as connection:
         yield connection
@@ -403,11 +414,14 @@ def test_someone_reading_at_leisure_holds_nobody_up(url: str, reader: psycopg.Co
 
 
 def test_the_first_night_finds_nothing_before_it(url: str) -> None:
-    before = previous_night(url, NIGHT, CONTRACTS)
-    assert before.run_id is None
-    assert before.customers.empty
-    assert list(before.customers) == ["previous_tier", "tier_since", "previous_log_odds"]
-    assert before.warnings.empty
+    run_id, past = past_of(url, NIGHT, CLOSE, CONTRACTS)
+    assert run_id is None
+    assert past.customers.empty
+    assert list(past.customers) == list(CUSTOMER_COLUMNS)
+    assert past.warnings.empty
+    assert list(past.warnings) == list(CARRIED)
+    assert not past.answers
+    assert past.overrides.empty
 
 
 def test_a_night_reads_the_last_one_published_before_it(url: str) -> None:
@@ -421,9 +435,9 @@ def test_a_night_reads_the_last_one_published_before_it(url: str) -> None:
         (NIGHT - timedelta(days=2), "3 before", 4),
         (NIGHT - timedelta(days=3), "8 before", 9),
     ):
-        before = previous_night(url, as_of, CONTRACTS)
-        assert before.run_id == run_id
-        assert len(before.customers) == len(before.warnings) == rows
+        found, past = past_of(url, as_of, CLOSE, CONTRACTS)
+        assert found == run_id
+        assert len(past.customers) == len(past.warnings) == rows
 
 
 # --- Who may do what ----------------------------------------------------------------------------
@@ -495,7 +509,7 @@ def test_tables_and_columns_say_what_they_are(reader: psycopg.Connection) -> Non
 
 
 def test_reasons_are_json_to_the_database(reader: psycopg.Connection) -> None:
-    found = reader.execute("SELECT reasons ->> 0 FROM risk.current_warnings ORDER BY 1").fetchall()
+    found = reader.execute("SELECT reasons ->> 0 FROM risk.warning_list ORDER BY 1").fetchall()
     assert found == [("reason 0",), ("reason 1",), ("reason 2",)]
 
 
@@ -587,7 +601,7 @@ def attempts(url: str) -> Mapping[str, Callable[[], object]]:
     return {
         "connect": just_connect,
         "publish": lambda: publish(url, NIGHT, night("first"), CONTRACTS),
-        "previous_night": lambda: previous_night(url, NIGHT, CONTRACTS),
+        "past_of": lambda: past_of(url, NIGHT, CLOSE, CONTRACTS),
         "read_only": lambda: read_only(url, "SELECT 1"),
     }
 
