@@ -29,13 +29,16 @@ schema `risk` of the warehouse, whole or not at all.
 | `score` | scores with the champion model |
 | `decide` | tiers, expected loss and warnings, given the night published before |
 | `publish` | swaps the night into the warehouse in one transaction |
+| `settle` | decides later nights again that now rest on another past, unless told not to |
 
 **Owner:** credit-risk.
 
 **To score a past night**, trigger the DAG with `as_of` set to it; for many, use a backfill. Running
-a night again replaces it with the same rows. Tiers and warnings of a night rest on the night
-published before it; where a past night changes, the view `risk.stale_nights` names the later ones
-to run again, the earliest first.
+a night again replaces it with the same rows; `riskline preview --as-of <date>` shows beforehand
+what would change. Tiers and warnings of a night rest on the night published before it. Where a past
+night changes, or is published after later ones, those are stale: the view `risk.stale_nights` names
+them, and `settle` (or `riskline settle`) decides them again, the earliest first. So the nights of a
+backfill may run in any order and side by side, and end as if they had run one after the other.
 
 **When it fails**, the failed task's log ends with one line that names the table or setting and the
 remedy. Nothing of the night is published, and the night before stays readable.
@@ -47,13 +50,14 @@ remedy. Nothing of the night is published, and the night before stays readable.
    contract in `data_contracts/sources`, then clear `pull`.
 3. `score`: no model has been trained: `riskline train --as-of <date>`, then clear the task.
 4. `publish`: the warehouse is down or refuses. Clear the task once it answers.
+5. `settle`: a later night was scored anew and not published. Trigger the DAG for that night.
 """
 
 
 @dag(
     schedule=CronTriggerTimetable("0 2 * * *", timezone=load_settings().bank_timezone),
     catchup=False,
-    # A night looks at the one published before it, so they go one after the other.
+    # Two runs at once would share the machine and be done no sooner; a backfill may ask for more.
     max_active_runs=1,
     default_args=dict(DEFAULT_ARGS),
     params={
@@ -63,7 +67,13 @@ remedy. Nothing of the night is published, and the night before stays readable.
             format="date",
             title="As-of date",
             description="The business date to score; empty for the day before the logical date.",
-        )
+        ),
+        "settle": Param(
+            True,
+            type="boolean",
+            title="Settle later nights",
+            description="Decide later nights again where this one changes what they rest on.",
+        ),
     },
     tags=["risk"],
     doc_md=DOC,
@@ -125,9 +135,18 @@ def nightly_risk_scoring() -> None:
             )
         )
 
+    @task
+    def settle(params: dict[str, Any] | None = None) -> None:
+        """Decide stale nights again."""
+        from pipeline.settling import settle as settle_nights
+
+        if (params or {}).get("settle", True):
+            nights = or_fail(lambda: settle_nights(load_settings()))
+            log.info("nights decided again: %s", [str(night) for night in nights])
+
     night: Any = resolve_as_of()
     stages = (pull, check, build, score, decide, publish)
-    chain(*(stage(night) for stage in stages))
+    chain(*(stage(night) for stage in stages), settle())
 
 
 nightly_risk_scoring()

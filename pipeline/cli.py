@@ -197,6 +197,63 @@ def _print_evidence(found: "Evidence") -> None:
 
 
 @app.command()
+def settle() -> None:
+    """Decide nights again that rest on another past than is published, the earliest first."""
+    settings = _settings()
+    from pipeline.settling import settle as settle_nights
+
+    nights = settle_nights(settings)
+    said = ", ".join(str(night) for night in nights) or "none; every night rests on the one before"
+    _console().print(f"nights decided again: {said}", soft_wrap=True)
+
+
+@app.command()
+def replay(as_of: AsOf) -> None:
+    """Compute a published night again from the lake, and compare it to the bit."""
+    settings = _settings()
+    from pipeline.replay import replay as replay_night
+
+    found = replay_night(settings, _business_date(as_of, settings))
+    for name, (was, now) in found.changed.items():
+        _console().print(f"{name} was {was} and is {now}", soft_wrap=True, markup=False)
+    if not found.is_same:
+        raise RisklineError(
+            f"the run {found.run_id} is published with the hash {found.published_hash}, and "
+            f"computed again it has {found.hash}"
+        )
+    _console().print(f"the run {found.run_id} is the same to the bit: {found.hash}", soft_wrap=True)
+
+
+@app.command()
+def preview(
+    as_of: AsOf,
+    rows: Annotated[int, typer.Option(min=0, help="Rows to show of each table.")] = 20,
+) -> None:
+    """Show which tiers and warnings a run of the night would change; nothing is published."""
+    settings = _settings()
+    day = _business_date(as_of, settings)
+    from pipeline.preview import preview as preview_night
+
+    found = preview_night(settings, day)
+    console = _console()
+    if not found.is_published:
+        console.print(f"the night of {day} is not published; everything would be new")
+    for title, changes, by in (
+        ("tiers", found.tiers, ["before", "after"]),
+        ("warnings", found.warnings, ["rule", "before", "after"]),
+    ):
+        console.print(f"{title} that would change: {len(changes):,}")
+        if len(changes):
+            counts = changes.value_counts(by).rename("count").reset_index()
+            _print_table([*by, "count"], counts.sort_values(by).itertuples(index=False))
+            _print_table(
+                [str(name) for name in changes], changes.head(rows).itertuples(index=False)
+            )
+    before, after = found.expected_loss
+    console.print(f"expected loss: {before:,.0f} before, {after:,.0f} after")
+
+
+@app.command()
 def rollback() -> None:
     """Make the champion's predecessor the champion again; once more, and it is undone."""
     settings = _settings()

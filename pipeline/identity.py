@@ -3,14 +3,14 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import date
 from functools import lru_cache
 from importlib import metadata
 
+import pyarrow as pa
+
+from models.registry import Registered
 from pipeline.decisions.night import Past
 from pipeline.decisions.policy import Policy
-from pipeline.features.cohorts import FEATURES, partition_name
-from pipeline.lake import NIGHT
 from pipeline.rooms import Rooms
 from pipeline.settings import REPOSITORY
 from pipeline.warehouse.publish import content_hash
@@ -28,32 +28,33 @@ def code_version() -> str:
 
 
 def identity_of(
-    rooms: Rooms, as_of: date, policy: Policy, past: Past, previous_run_id: str | None
+    rooms: Rooms,
+    inputs: Mapping[str, pa.Table],
+    model: Registered,
+    policy: Policy,
+    past: Past,
+    previous_run_id: str | None,
 ) -> dict[str, str | None]:
     """All that a night is computed from: where two nights agree in it, their rows do.
 
     Args:
-        rooms: whose lake holds the night as it was scored and checked.
-        as_of: the night.
+        rooms: whose contracts hold.
+        inputs: the tables that the model and the decisions read.
+        model: that scored.
         policy: by which it is decided.
         past: what officers said.
         previous_run_id: the published run that its decisions go on from, if there is one.
     """
-    name = partition_name(rooms.contracts, rooms.settings.timezone)
-    scored = rooms.lake.read(NIGHT, "scored", as_of)
-    checks = rooms.lake.read(NIGHT, "checks", as_of)
-    features = rooms.lake.read(FEATURES, name, as_of)
-    debts = rooms.lake.read(NIGHT, "debts", as_of)
     return {
         "code_version": code_version(),
-        "model_version": scored.column("model_version")[0].as_py(),
-        "model_hash": scored.column("model_hash")[0].as_py(),
+        "model_version": model.version,
+        "model_hash": model.model.content_hash,
         "contract_hash": digest_of(
             {f"source {name}": contract.sha256 for name, contract in rooms.contracts.items()}
             | {f"output {name}": contract.sha256 for name, contract in rooms.outputs.items()}
         ),
         "policy_hash": policy.sha256,
-        "input_hash": content_hash({"features": features, "checks": checks, "debts": debts}),
+        "input_hash": content_hash(inputs),
         "answers_hash": digest_of(past.said_by_officers),
         "previous_run_id": previous_run_id,
     }

@@ -65,13 +65,15 @@ class Lake:
             )
 
     @contextmanager
-    def hold(self, table: str) -> Iterator[None]:
-        """Let nobody else land or judge a source's table meanwhile, in this process or another.
+    def hold(self, name: str, layer: str = LANDED) -> Iterator[None]:
+        """Let nobody else hold the same meanwhile, in this process or another.
+
+        Who lands or judges a source's table holds its name.
 
         The system lets go of it when the process ends, however it ends.
         """
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file = self.folder(LANDED, table).with_suffix(".lock")
+        file = self.folder(layer, name).with_suffix(".lock")
         file.parent.mkdir(exist_ok=True, mode=0o700)
         file.touch(mode=0o600)
         with _locked(file):

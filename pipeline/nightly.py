@@ -6,51 +6,39 @@ after any stage and go on, or start again, with the same result.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from models import registry
-from models.reason_codes import reason_codes
 from pipeline.as_of import known_at_close
-from pipeline.business_day import close_of
-from pipeline.contracts.check import gate_table, in_order_of_reference
-from pipeline.contracts.contract import Contract, Severity
+from pipeline.contracts.contract import Severity
 from pipeline.contracts.data_docs import write_data_docs
 from pipeline.contracts.expectations import CheckResult
-from pipeline.contracts.facts import Batch
-from pipeline.contracts.judged import TableCounts, quarantine_table
 from pipeline.contracts.schema import conform
-from pipeline.decisions.measures import WATCHED_FEATURES
-from pipeline.decisions.night import decide_night
+from pipeline.decided import PUBLISHED, Facts, decide_tables
 from pipeline.decisions.policy import load_policy
-from pipeline.decisions.warnings import Reason
 from pipeline.errors import RisklineError
-from pipeline.features.build import CUSTOMER_ID, SEGMENT
-from pipeline.features.cohorts import (
-    FEATURES,
-    build_partition,
-    partition_name,
-)
+from pipeline.features.cohorts import FEATURES, build_partition, partition_name
 from pipeline.features.debts import build_debts
-from pipeline.features.registry import FEATURES as DECLARED
-from pipeline.identity import digest_of, identity_of
-from pipeline.lake import LANDED, NIGHT
+from pipeline.judging import judge
+from pipeline.lake import NIGHT
+from pipeline.record import RECORD, record_of
 from pipeline.rooms import Rooms, lake_owner, source_url, warehouse_url
+from pipeline.scoring import score_customers
 from pipeline.settings import Settings
 from pipeline.sources.pull import pull_table
 from pipeline.sources.source import open_source
 from pipeline.warehouse import publish as warehouse
-from pipeline.warehouse.history import past_of, stale_nights
+from pipeline.warehouse.history import stale_nights
 
 log = logging.getLogger("riskline")
 
-PUBLISHED = ("risk_scores", "risk_tiers", "warning_list", "credit_actions", "data_quality")
-"""The tables of a night beside its row in ``runs``."""
+DECIDED = "decided"
+"""What is held while a night's decided tables are written or read."""
 
 
 def pull(settings: Settings, as_of: date) -> dict[str, int]:
@@ -91,40 +79,8 @@ def check(settings: Settings, as_of: date) -> dict[str, int]:
         RisklineError: a check of severity ``fail`` does not hold.
     """
     rooms = Rooms(settings)
-    present = {
-        name: contract
-        for name, contract in rooms.contracts.items()
-        if any(True for _ in rooms.lake.marks(LANDED, name))
-    }
-    # All tables are judged before any is gated, and each after those that it refers to.
-    counts = {
-        name: quarantine_table(
-            rooms.contracts[name],
-            rooms.contracts,
-            rooms.lake,
-            rooms.engine,
-            as_of,
-            settings.timezone,
-            settings.lookback_days,
-        )
-        for name in in_order_of_reference(rooms.contracts)
-        if name in present
-    }
-    verdicts = {
-        name: gate_table(
-            Batch(
-                contract,
-                rooms.contracts,
-                counts[name],
-                rooms.lake,
-                rooms.engine,
-                as_of,
-                settings.lookback_days,
-            )
-        )
-        for name, contract in present.items()
-    }
-    for count in counts.values():
+    judged = judge(rooms, as_of)
+    for count in judged.counts.values():
         if count.undated:
             log.warning(
                 "table %s: %d rows without a known_at are in quarantine, and are counted on no "
@@ -132,15 +88,15 @@ def check(settings: Settings, as_of: date) -> dict[str, int]:
                 count.table,
                 count.undated,
             )
-    write_data_docs(settings.data_docs, as_of, verdicts, counts)
-    results = [
-        result for said in verdicts.values() for verdict in said for result in verdict.results
-    ]
-    rooms.lake.write(NIGHT, "checks", as_of, _checks_table(results, counts))
+    write_data_docs(settings.data_docs, as_of, judged.verdicts, judged.counts)
+    rooms.lake.write(NIGHT, "checks", as_of, judged.checks)
     rooms.lake.write(
-        NIGHT, "counts", as_of, pa.Table.from_pylist([asdict(count) for count in counts.values()])
+        NIGHT,
+        "counts",
+        as_of,
+        pa.Table.from_pylist([asdict(count) for count in judged.counts.values()]),
     )
-    failed = [result for result in results if not result.has_passed]
+    failed = [result for result in judged.results if not result.has_passed]
     stopping = [result for result in failed if result.severity is Severity.FAIL]
     for result in failed:
         if result.severity is Severity.WARN:
@@ -151,7 +107,7 @@ def check(settings: Settings, as_of: date) -> dict[str, int]:
             f"{_sentence(stopping[0], as_of)}{f' (also failed: {others})' if others else ''}; "
             "nothing was published; correct the source or the contract and run the night again"
         )
-    return {name: count.quarantined for name, count in counts.items()}
+    return {name: count.quarantined for name, count in judged.counts.items()}
 
 
 def build(settings: Settings, as_of: date) -> int:
@@ -191,28 +147,8 @@ def score(settings: Settings, as_of: date) -> str:
     champion = registry.champion(settings.home)
     if champion is None:
         raise RisklineError(f"no model has been trained; run: riskline train --as-of {as_of}")
-    features = _features(rooms, as_of)
-    explanation = champion.model.explain(features, num_threads=settings.threads)
-    scored = pd.DataFrame(
-        {
-            SEGMENT: features[SEGMENT],
-            "pd": explanation.default_probability,
-            "log_odds": explanation.log_odds,
-            "intercept": explanation.intercept,
-            **explanation.contributions.add_prefix("contribution_").to_dict("series"),
-            "joint_effect": explanation.joint_effect,
-            "data_completeness": features[list(DECLARED)].notna().mean(axis=1),
-            "exposure": features["exposure"].fillna(0.0),
-            "days_past_due": features["days_past_due"].fillna(0).astype("int64"),
-            **features[list(WATCHED_FEATURES)].to_dict("series"),
-            "model_version": champion.version,
-            "model_hash": champion.model.content_hash,
-        },
-        index=features.index,
-    )
-    rooms.lake.write(
-        NIGHT, "scored", as_of, pa.Table.from_pandas(scored.reset_index(), preserve_index=False)
-    )
+    scored = score_customers(champion, _features(rooms, as_of), settings.threads)
+    rooms.lake.write(NIGHT, "scored", as_of, scored)
     return champion.version
 
 
@@ -227,35 +163,22 @@ def decide(settings: Settings, as_of: date) -> dict[str, int]:
     """
     rooms = Rooms(settings)
     policy = load_policy(settings.policy, as_of)
-    scored = rooms.lake.read(NIGHT, "scored", as_of).to_pandas().set_index(CUSTOMER_ID)
-    debts = rooms.lake.read(NIGHT, "debts", as_of).to_pandas()
-    close = close_of(as_of, settings.timezone)
-    previous_run_id, past = past_of(warehouse_url(settings), as_of, close, rooms.outputs)
-    version = str(scored["model_version"].iloc[0])
-    decisions = decide_night(
-        scored, debts, past, as_of, policy, lambda some: _reasons(rooms, as_of, version, some)
+    scored = rooms.lake.read(NIGHT, "scored", as_of)
+    facts = Facts(
+        _features(rooms, as_of),
+        rooms.lake.read(NIGHT, "debts", as_of),
+        rooms.lake.read(NIGHT, "checks", as_of),
+        scored,
     )
-    identity = identity_of(rooms, as_of, policy, past, previous_run_id)
-    run_id = f"{as_of.isoformat()}_{digest_of(identity)[:12]}"
-    tables = {
-        "risk_scores": decisions.customers,
-        "risk_tiers": decisions.customers,
-        "warning_list": decisions.warnings,
-        "credit_actions": decisions.credit_actions,
-        "data_quality": rooms.lake.read(NIGHT, "checks", as_of).to_pandas(),
-    }
-    decided = {
-        name: _output(frame.assign(as_of_date=as_of, run_id=run_id), rooms.outputs[name])
-        for name, frame in tables.items()
-    }
-    warehouse.check_outputs(decided, rooms.outputs, rooms.engine)
-    for name, rows in decided.items():
-        rooms.lake.write(NIGHT, name, as_of, rows)
-    # Last: what bears another run_id is of another decision, and publish refuses to mix them.
-    rooms.lake.write(
-        NIGHT, "identity", as_of, pa.Table.from_pylist([{**identity, "run_id": run_id}])
-    )
-    return {name: len(rows) for name, rows in decided.items()}
+    model = registry.registered(settings.home, scored["model_version"][0].as_py())
+    decided = decide_tables(rooms, as_of, facts, model, policy)
+    with rooms.lake.hold(DECIDED, NIGHT):
+        for name, rows in decided.tables.items():
+            rooms.lake.write(NIGHT, name, as_of, rows)
+        rooms.lake.write(NIGHT, RECORD, as_of, record_of(settings, decided.run_id, policy))
+        # Last: what bears another run_id is of a decision that was cut off.
+        rooms.lake.write(NIGHT, "identity", as_of, pa.Table.from_pylist([decided.identity]))
+    return {name: len(rows) for name, rows in decided.tables.items()}
 
 
 def publish(settings: Settings, as_of: date, *, trigger: str, started_at: datetime) -> str:
@@ -275,8 +198,9 @@ def publish(settings: Settings, as_of: date, *, trigger: str, started_at: dateti
             not of one decision.
     """
     rooms = Rooms(settings)
-    tables = {name: rooms.lake.read(NIGHT, name, as_of) for name in PUBLISHED}
-    identity = rooms.lake.read(NIGHT, "identity", as_of).to_pylist()[0]
+    with rooms.lake.hold(DECIDED, NIGHT):
+        tables = {name: rooms.lake.read(NIGHT, name, as_of) for name in PUBLISHED}
+        identity = rooms.lake.read(NIGHT, "identity", as_of).to_pylist()[0]
     run_id = str(identity["run_id"])
     if {value for rows in tables.values() for value in pc.unique(rows["run_id"]).to_pylist()} != {
         run_id
@@ -311,8 +235,8 @@ def publish(settings: Settings, as_of: date, *, trigger: str, started_at: dateti
     stale = stale_nights(url)
     if stale:
         log.warning(
-            "the nights of %s were decided on an earlier past than is published now; run them "
-            "again, the earliest first",
+            "the nights of %s were decided on another past than is published now; to decide them "
+            "again, run: riskline settle",
             ", ".join(str(night) for night in stale),
         )
     return run_id
@@ -344,54 +268,9 @@ def run(
     return publish(settings, as_of, trigger=trigger, started_at=started_at)
 
 
-def _reasons(
-    rooms: Rooms, as_of: date, version: str, customers: Sequence[str]
-) -> Mapping[str, Sequence[Reason]]:
-    """What raises the risk of some customers most, by the model that scored them."""
-    if not customers:
-        return {}
-    model = registry.registered(rooms.settings.home, version).model
-    rows = _features(rooms, as_of).loc[list(customers)]
-    adds = model.feature_contributions(rows, num_threads=rooms.settings.threads)
-    codes = reason_codes(adds, {name: feature.topic for name, feature in DECLARED.items()})
-    return {
-        customer: [
-            Reason(code, DECLARED[code].reason.english, DECLARED[code].reason.chinese)
-            for code in found
-        ]
-        for customer, found in zip(customers, codes, strict=True)
-    }
-
-
-def _features(rooms: Rooms, as_of: date) -> pd.DataFrame:
+def _features(rooms: Rooms, as_of: date) -> pa.Table:
     name = partition_name(rooms.contracts, rooms.settings.timezone)
-    features: pd.DataFrame = rooms.lake.read(FEATURES, name, as_of).to_pandas()
-    return features.set_index(CUSTOMER_ID)
-
-
-def _output(frame: pd.DataFrame, contract: Contract) -> pa.Table:
-    """A frame's columns that the contract names, in the order of its key."""
-    named = frame[list(contract.column_names)]
-    rows = pa.Table.from_pandas(named, preserve_index=False)
-    return conform(rows, contract).sort_by([(name, "ascending") for name in contract.key])
-
-
-def _checks_table(results: list[CheckResult], counts: Mapping[str, TableCounts]) -> pa.Table:
-    return pa.Table.from_pylist(
-        [
-            {
-                "table_name": result.table,
-                "check_name": result.check,
-                "severity": result.severity.value,
-                "passed": result.has_passed,
-                "observed": result.observed,
-                "threshold": result.threshold,
-                "landed": counts[result.table].landed,
-                "quarantined": counts[result.table].quarantined,
-            }
-            for result in results
-        ]
-    )
+    return rooms.lake.read(FEATURES, name, as_of)
 
 
 def _sentence(result: CheckResult, as_of: date) -> str:

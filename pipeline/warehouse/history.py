@@ -1,6 +1,6 @@
 """What earlier nights decided and officers said, as far as tonight depends on it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -87,6 +87,37 @@ def past_of(
     for warning_id, action in said:
         answers.setdefault(warning_id, set()).add(Answer(action))
     return run_id, Past(customers.set_index("customer_id"), warnings, answers, overrides)
+
+
+def published_run(url: str, as_of: date) -> dict[str, Any] | None:
+    """The row of a night in ``runs``; None where it is not published."""
+    with connect(url) as connection:
+        rows = _frame(connection, sql.SQL("SELECT * FROM risk.runs WHERE as_of_date = %s"), as_of)
+    found: list[dict[Any, Any]] = rows.astype("object").where(rows.notna(), None).to_dict("records")
+    return found[0] if found else None
+
+
+def published_tables(
+    url: str, as_of: date, columns: Mapping[str, Sequence[str]]
+) -> dict[str, pd.DataFrame]:
+    """Some columns of some of a night's tables, all of one look; empty where it is not published.
+
+    Raises:
+        RisklineError: the warehouse cannot be reached.
+    """
+    with connect(url) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        return {
+            table: _frame(
+                connection,
+                sql.SQL("SELECT {} FROM {} WHERE as_of_date = %s").format(
+                    sql.SQL(", ").join(map(sql.Identifier, chosen)),
+                    sql.Identifier("risk", table),
+                ),
+                as_of,
+            )
+            for table, chosen in columns.items()
+        }
 
 
 def stale_nights(url: str) -> list[date]:

@@ -1,0 +1,82 @@
+"""Computes a published night again from the lake, and holds the result to what was published."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from models import registry
+from models.registry import Registered
+from pipeline.as_of import known_at_close
+from pipeline.decided import Decided, Facts, decide_tables
+from pipeline.decisions.policy import Policy
+from pipeline.errors import RisklineError
+from pipeline.features.build import build_features
+from pipeline.features.debts import build_debts
+from pipeline.judging import judge
+from pipeline.record import read_record
+from pipeline.rooms import Rooms, warehouse_url
+from pipeline.scoring import score_customers
+from pipeline.settings import Settings
+from pipeline.warehouse.history import published_run
+from pipeline.warehouse.publish import content_hash
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What came of a replay.
+
+    Attributes:
+        run_id: of the published night.
+        published_hash: of its rows, as it was published.
+        hash: of the rows computed again.
+        changed: what the night is computed from that is no longer what it was, by name: what it
+            was and what it is.
+    """
+
+    run_id: str
+    published_hash: str
+    hash: str
+    changed: Mapping[str, tuple[str | None, str | None]]
+
+    @property
+    def is_same(self) -> bool:
+        """Whether every row is what was published, to the bit."""
+        return self.hash == self.published_hash
+
+
+def replay(settings: Settings, as_of: date) -> Replay:
+    """Compute a published night again; nothing that is published or kept of it is touched.
+
+    Features are built from the valid rows of the lake, scored by the model of the registry that
+    scored them, and decided under the recorded contracts and policy.
+
+    Raises:
+        RisklineError: the night is not published, or the lake holds no record of its run.
+    """
+    run = published_run(warehouse_url(settings), as_of)
+    if run is None:
+        raise RisklineError(f"the night of {as_of} is not published; see: riskline status")
+    record = read_record(Rooms(settings).lake, as_of, str(run["run_id"]))
+    with record.settings(settings) as recorded:
+        rooms = Rooms(recorded)
+        model = registry.registered(settings.home, str(run["model_version"]))
+        decided = compute(rooms, as_of, model, record.policy)
+    changed = {
+        name: (run[name], now)
+        for name, now in decided.identity.items()
+        if name in run and run[name] != now and name != "run_id"
+    }
+    return Replay(
+        str(run["run_id"]), str(run["output_hash"]), content_hash(decided.tables), changed
+    )
+
+
+def compute(rooms: Rooms, as_of: date, model: Registered, policy: Policy) -> Decided:
+    """Everything of a night after its pull, kept nowhere."""
+    settings = rooms.settings
+    checks = judge(rooms, as_of).checks
+    engine = rooms.feature_engine
+    known = known_at_close(rooms.contracts, rooms.lake, engine, as_of, settings.timezone)
+    features, debts = build_features(known, engine), build_debts(known, engine)
+    scored = score_customers(model, features, settings.threads)
+    return decide_tables(rooms, as_of, Facts(features, debts, checks, scored), model, policy)

@@ -1,0 +1,63 @@
+"""Scores the customers of a night by a model, and says what raises their risk."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import pyarrow as pa
+
+from models.reason_codes import reason_codes
+from models.registry import Registered
+from pipeline.decisions.measures import CONTRIBUTION, WATCHED_FEATURES
+from pipeline.decisions.warnings import Reason, Why
+from pipeline.features.build import CUSTOMER_ID, SEGMENT
+from pipeline.features.registry import FEATURES
+
+
+def score_customers(model: Registered, features: pa.Table, threads: int) -> pa.Table:
+    """Every customer's PD and what it is made of, with what decisions look at beside it.
+
+    Args:
+        model: of the registry.
+        features: of a night, a row a customer.
+        threads: of LightGBM; they do not change the result.
+    """
+    frame = features.to_pandas().set_index(CUSTOMER_ID)
+    explanation = model.model.explain(frame, num_threads=threads)
+    scored = pd.DataFrame(
+        {
+            SEGMENT: frame[SEGMENT],
+            "pd": explanation.default_probability,
+            "log_odds": explanation.log_odds,
+            "intercept": explanation.intercept,
+            **explanation.contributions.add_prefix(CONTRIBUTION).to_dict("series"),
+            "joint_effect": explanation.joint_effect,
+            "data_completeness": frame[list(FEATURES)].notna().mean(axis=1),
+            "exposure": frame["exposure"].fillna(0.0),
+            "days_past_due": frame["days_past_due"].fillna(0).astype("int64"),
+            **frame[list(WATCHED_FEATURES)].to_dict("series"),
+            "model_version": model.version,
+            "model_hash": model.model.content_hash,
+        },
+        index=frame.index,
+    )
+    return pa.Table.from_pandas(scored.reset_index(), preserve_index=False)
+
+
+def reasons_by(model: Registered, features: pa.Table, threads: int) -> Why:
+    """What raises the risk of some customers most, by the model that scored them."""
+
+    def why(customers: Sequence[str]) -> Mapping[str, Sequence[Reason]]:
+        if not customers:
+            return {}
+        rows = features.to_pandas().set_index(CUSTOMER_ID).loc[list(customers)]
+        adds = model.model.feature_contributions(rows, num_threads=threads)
+        codes = reason_codes(adds, {name: feature.topic for name, feature in FEATURES.items()})
+        return {
+            customer: [
+                Reason(code, FEATURES[code].reason.english, FEATURES[code].reason.chinese)
+                for code in found
+            ]
+            for customer, found in zip(customers, codes, strict=True)
+        }
+
+    return why

@@ -1,0 +1,160 @@
+"""Nights rest on nights: in whatever order they run, they end as if one after the other."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.settings import REPOSITORY, Settings
+from pipeline.settling import settle
+from pipeline.warehouse.history import stale_nights
+from tests.integration import scored_bank
+from tests.integration.scored_bank import NIGHTS, ask, empty_warehouse, published, run, say, writer
+
+Answers = list[tuple[str, date, str]]
+
+
+@pytest.fixture(scope="module")
+def settings(module_home: Path) -> Iterator[Settings]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        yield scored_bank.make(module_home, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def in_order(settings: Settings) -> tuple[Answers, dict[str, list[Any]]]:
+    """What officers said to three warnings of the first night, and what the nights come to."""
+    empty_warehouse(settings)
+    run(settings, NIGHTS[0])
+    found = ask(
+        settings,
+        "SELECT warning_id FROM risk.current_warnings WHERE severity <> 'general' "
+        "ORDER BY rank LIMIT 3",
+    )
+    actions = ["acknowledge", "release", "acknowledge"]
+    said = [
+        (warning, day, action)
+        for (warning,), day, action in zip(found, NIGHTS[1:], actions, strict=False)
+    ]
+    assert len(said) == 3
+    say(settings, said)
+    for night in NIGHTS[1:]:
+        run(settings, night)
+    assert stale_nights(writer(settings)) == []
+    return said, published(settings)
+
+
+def test_warnings_live_over_the_nights(
+    settings: Settings, in_order: tuple[Answers, dict[str, list[Any]]]
+) -> None:
+    answers, tables = in_order
+    rows = tables["warning_list"]
+    assert {row["status"] for row in rows} >= {"new", "ongoing", "acknowledged", "released"}
+    # No warning is raised twice, and none is on two nights' lists under two identities.
+    raised = [row["warning_id"] for row in rows if row["status"] == "new"]
+    assert len(raised) == len(set(raised))
+    assert {row["warning_id"] for row in rows} == set(raised)
+    for warning, said_on, action in answers:
+        states = {row["as_of_date"]: row["status"] for row in rows if row["warning_id"] == warning}
+        after = {"acknowledge": "acknowledged", "release": "released"}[action]
+        assert all(
+            (status == after) == (night >= said_on.isoformat())
+            for night, status in states.items()
+            if status != "cleared"
+        )
+
+
+@pytest.mark.parametrize(
+    "order", [(4, 3, 2, 1, 0), (2, 0, 4, 1, 3)], ids=["backwards", "in any order"]
+)
+def test_in_any_order_they_end_the_same(
+    settings: Settings, in_order: tuple[Answers, dict[str, list[Any]]], order: tuple[int, ...]
+) -> None:
+    answers, expected = in_order
+    empty_warehouse(settings)
+    say(settings, answers)
+    for place in order:
+        run(settings, NIGHTS[place])
+        settle(settings)
+    assert published(settings) == expected
+
+
+RUN = """
+import sys
+from datetime import date
+from pipeline import nightly
+from pipeline.settings import Settings
+from pipeline.settling import settle
+nightly.run(Settings(), date.fromisoformat(sys.argv[1]), trigger="cli")
+settle(Settings())
+"""
+
+
+def test_side_by_side_they_end_the_same(
+    settings: Settings, in_order: tuple[Answers, dict[str, list[Any]]]
+) -> None:
+    answers, expected = in_order
+    empty_warehouse(settings)
+    say(settings, answers)
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", RUN, str(night)],
+            cwd=REPOSITORY,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for night in NIGHTS
+    ]
+    for each in runs:
+        _, said = each.communicate(timeout=300)
+        assert each.returncode == 0, said
+    assert published(settings) == expected
+
+
+def test_a_night_that_was_missing_changes_those_after_it(
+    settings: Settings,
+    in_order: tuple[Answers, dict[str, list[Any]]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    answers, expected = in_order
+    empty_warehouse(settings)
+    say(settings, answers)
+    for night in (*NIGHTS[:2], *NIGHTS[3:]):
+        run(settings, night)
+    assert stale_nights(writer(settings)) == []
+    before = published(settings)
+    result = CliRunner().invoke(app, ["run", "--as-of", str(NIGHTS[2])])
+    assert result.exit_code == 0
+    assert stale_nights(writer(settings)) == NIGHTS[3:]
+    stale = f"nights of {NIGHTS[3]}, {NIGHTS[4]} were decided on another past"
+    assert stale in caplog.text
+    assert "run: riskline settle" in caplog.text
+    result = CliRunner().invoke(app, ["settle"])
+    assert f"decided again: {NIGHTS[3]}, {NIGHTS[4]}" in " ".join(result.output.split())
+    assert published(settings) == expected != before
+    assert ask(settings, "SELECT DISTINCT trigger FROM risk.runs ORDER BY 1") == [
+        ("cli",),
+        ("settle",),
+    ]
+    assert "none" in CliRunner().invoke(app, ["settle"]).output
+
+
+def test_a_published_night_is_replayed_to_the_bit(
+    settings: Settings, in_order: tuple[Answers, dict[str, list[Any]]]
+) -> None:
+    for night in NIGHTS:
+        result = CliRunner().invoke(app, ["replay", "--as-of", str(night)])
+        assert result.exit_code == 0, result.output
+        assert "is the same to the bit" in result.output
+
+
+def test_a_replay_needs_a_published_night(settings: Settings) -> None:
+    missing = NIGHTS[0] - timedelta(days=1)
+    result = CliRunner().invoke(app, ["replay", "--as-of", str(missing)])
+    assert result.exit_code != 0
+    assert f"the night of {missing} is not published" in str(result.exception or result.output)
