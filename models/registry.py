@@ -129,6 +129,21 @@ def promote(
             client.delete_registered_model_alias(MODEL_NAME, CHALLENGER)
 
 
+def predecessor_version(home: Path) -> str:
+    """The version that was the champion before the present one.
+
+    Raises:
+        RisklineError: there is none.
+    """
+    version = None
+    if _database(home).exists():
+        with _client(home) as client:
+            version = _aliases(client).get(PREVIOUS)
+    if version is None:
+        raise RisklineError("there is no earlier champion to go back to")
+    return version
+
+
 def roll_back(home: Path) -> str:
     """Make the champion's predecessor the champion again; once more, and it is undone.
 
@@ -138,12 +153,7 @@ def roll_back(home: Path) -> str:
     Raises:
         RisklineError: there is none, or it is not what was registered.
     """
-    version = None
-    if _database(home).exists():
-        with _client(home) as client:
-            version = _aliases(client).get(PREVIOUS)
-    if version is None:
-        raise RisklineError("there is no earlier champion to go back to")
+    version = predecessor_version(home)
     promote(home, version)
     return version
 

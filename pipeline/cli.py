@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from models.evidence import Evidence
     from pipeline.settings import Settings
 
+audit = typer.Typer(no_args_is_help=True, help="Look at the audit log.")
 app = typer.Typer(
     help="Nightly risk scoring for lenders.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(audit, name="audit")
 
 AsOf = Annotated[str, typer.Option("--as-of", help="Business date, YYYY-MM-DD.", metavar="DATE")]
 
@@ -196,6 +198,27 @@ def _print_evidence(found: "Evidence") -> None:
         console.print(f"not calibrated, for they rank the wrong way round: {models}")
 
 
+@audit.command()
+def verify(
+    known_hash: Annotated[
+        str | None,
+        typer.Option("--hash", help="One that an earlier verification told.", metavar="HASH"),
+    ] = None,
+) -> None:
+    """Recompute the chain of hashes, and hold runs, answers and overrides to it."""
+    settings = _settings()
+    from pipeline.rooms import ensure_warehouse
+    from pipeline.warehouse.audit import verify as verify_chain
+
+    ensure_warehouse(settings)
+    chain = verify_chain(_reader_url(settings), known_hash)
+    _console().print(
+        f"the audit log holds: {chain.entries:,} entries, the last hash is "
+        f"{chain.last_hash or 'none'}",
+        soft_wrap=True,
+    )
+
+
 @app.command()
 def settle() -> None:
     """Decide nights again that rest on another past than is published, the earliest first."""
@@ -216,6 +239,12 @@ def replay(as_of: AsOf) -> None:
     found = replay_night(settings, _business_date(as_of, settings))
     for name, (was, now) in found.changed.items():
         _console().print(f"{name} was {was} and is {now}", soft_wrap=True, markup=False)
+    if found.rows_hash != found.published_hash:
+        raise RisklineError(
+            f"the rows of the run {found.run_id} in the warehouse have the hash "
+            f"{found.rows_hash}, but were published with {found.published_hash}: somebody changed "
+            f"them; run: riskline run --as-of {as_of}"
+        )
     if not found.is_same:
         raise RisklineError(
             f"the run {found.run_id} is published with the hash {found.published_hash}, and "
@@ -257,9 +286,9 @@ def preview(
 def rollback() -> None:
     """Make the champion's predecessor the champion again; once more, and it is undone."""
     settings = _settings()
-    from models import registry
+    from pipeline import retraining
 
-    version = registry.roll_back(settings.home)
+    version = retraining.roll_back(settings)
     _console().print(f"version {version} is the champion again, and scores from the next night on")
 
 

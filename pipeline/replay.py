@@ -7,7 +7,7 @@ from datetime import date
 from models import registry
 from models.registry import Registered
 from pipeline.as_of import known_at_close
-from pipeline.decided import Decided, Facts, decide_tables
+from pipeline.decided import PUBLISHED, Decided, Facts, decide_tables
 from pipeline.decisions.policy import Policy
 from pipeline.errors import RisklineError
 from pipeline.features.build import build_features
@@ -17,8 +17,9 @@ from pipeline.record import read_record
 from pipeline.rooms import Rooms, warehouse_url
 from pipeline.scoring import score_customers
 from pipeline.settings import Settings
+from pipeline.warehouse.audit import audited
 from pipeline.warehouse.history import published_run
-from pipeline.warehouse.publish import content_hash
+from pipeline.warehouse.publish import content_hash, read_night
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Replay:
         run_id: of the published night.
         published_hash: of its rows, as it was published.
         hash: of the rows computed again.
+        rows_hash: of the rows that are in the warehouse now.
         changed: what the night is computed from that is no longer what it was, by name: what it
             was and what it is.
     """
@@ -36,16 +38,19 @@ class Replay:
     run_id: str
     published_hash: str
     hash: str
+    rows_hash: str
     changed: Mapping[str, tuple[str | None, str | None]]
 
     @property
     def is_same(self) -> bool:
-        """Whether every row is what was published, to the bit."""
-        return self.hash == self.published_hash
+        """Whether every row, computed again and in the warehouse, is what was published."""
+        return self.hash == self.rows_hash == self.published_hash
 
 
 def replay(settings: Settings, as_of: date) -> Replay:
     """Compute a published night again; nothing that is published or kept of it is touched.
+
+    The audit log says that it was done, and what came of it.
 
     Features are built from the valid rows of the lake, scored by the model of the registry that
     scored them, and decided under the recorded contracts and policy.
@@ -53,7 +58,8 @@ def replay(settings: Settings, as_of: date) -> Replay:
     Raises:
         RisklineError: the night is not published, or the lake holds no record of its run.
     """
-    run = published_run(warehouse_url(settings), as_of)
+    url = warehouse_url(settings)
+    run = published_run(url, as_of)
     if run is None:
         raise RisklineError(f"the night of {as_of} is not published; see: riskline status")
     record = read_record(Rooms(settings).lake, as_of, str(run["run_id"]))
@@ -66,9 +72,16 @@ def replay(settings: Settings, as_of: date) -> Replay:
         for name, now in decided.identity.items()
         if name in run and run[name] != now and name != "run_id"
     }
-    return Replay(
-        str(run["run_id"]), str(run["output_hash"]), content_hash(decided.tables), changed
+    outputs = {name: rooms.outputs[name] for name in PUBLISHED}
+    found = Replay(
+        str(run["run_id"]),
+        str(run["output_hash"]),
+        content_hash(decided.tables),
+        content_hash(read_night(url, as_of, outputs)),
+        changed,
     )
+    with audited(url, rooms.outputs, "replay", found.run_id, is_same=found.is_same):
+        return found
 
 
 def compute(rooms: Rooms, as_of: date, model: Registered, policy: Policy) -> Decided:

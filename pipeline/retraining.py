@@ -33,6 +33,7 @@ from pipeline.nightly import check, pull
 from pipeline.rooms import Rooms, warehouse_url
 from pipeline.settings import Settings
 from pipeline.warehouse import publish as warehouse
+from pipeline.warehouse.audit import audited
 from pipeline.warehouse.publish import PERFORMANCE
 
 log = logging.getLogger("riskline")
@@ -199,7 +200,27 @@ def promote(settings: Settings, version: str, *, despite_gate: bool = False) -> 
     _publish_figures(settings, challenger)
     if despite_gate:
         log.warning("version %s is promoted by a person, whatever the gate says", version)
-    registry.promote(settings.home, version, deserves)
+    # A task that is tried again promotes nobody anew.
+    if registry.champion_version(settings.home) == version:
+        return
+    facts = {"despite_gate": despite_gate, "content_hash": challenger.model.content_hash}
+    outputs = Rooms(settings).outputs
+    with audited(warehouse_url(settings), outputs, "promote", version, **facts):
+        registry.promote(settings.home, version, deserves)
+
+
+def roll_back(settings: Settings) -> str:
+    """Make the champion's predecessor the champion again; once more, and it is undone.
+
+    Returns:
+        The version that scores now.
+
+    Raises:
+        RisklineError: there is none, or the audit log cannot be written.
+    """
+    version = registry.predecessor_version(settings.home)
+    with audited(warehouse_url(settings), Rooms(settings).outputs, "roll_back", version):
+        return registry.roll_back(settings.home)
 
 
 def evidence(settings: Settings, as_of: date) -> Evidence:

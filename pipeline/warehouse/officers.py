@@ -1,4 +1,4 @@
-"""What officers write: the rules of their two tables, and who may do what with them."""
+"""What officers write and what is kept of it: the rules of those tables, and who may do what."""
 
 from collections.abc import Mapping
 
@@ -8,6 +8,7 @@ from pipeline.contracts.contract import Contract
 
 FEEDBACK = "warning_feedback"
 OVERRIDE = "tier_override"
+AUDIT = "audit_log"
 OFFICER = "risk_officer"
 
 #: Who speaks and when is not for the speaker to say. clock_timestamp: two answers of one
@@ -61,9 +62,61 @@ BEGIN
         RAISE EXCEPTION 'who asks for an override cannot approve it; ask another officer';
     END IF;
     UPDATE risk.tier_override SET approved_by = session_user, approved_at = clock_timestamp()
-    WHERE customer_id = of_customer_id AND at = asked_at;
+    WHERE customer_id = of_customer_id AND at = asked_at RETURNING * INTO asked;
+    INSERT INTO risk.audit_log (event, subject, detail)
+    VALUES ('approve', of_customer_id, to_jsonb(asked)::text);
 END $$;
 REVOKE EXECUTE ON FUNCTION risk.approve_override FROM PUBLIC;
+"""
+
+#: An entry is numbered, dated, signed and sealed here, whoever adds it. The lock lets one
+#: transaction after the other add to the chain; it is taken last, so that nobody waits for it who
+#: is waited for. A snapshot from before the lock would fork the chain: the key then refuses it.
+_AUDIT = """
+CREATE OR REPLACE FUNCTION risk.seal_audit() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    previous risk.audit_log;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('riskline.audit'));
+    SELECT * INTO previous FROM risk.audit_log ORDER BY entry DESC LIMIT 1;
+    NEW.entry := coalesce(previous.entry, 0) + 1;
+    NEW.at := clock_timestamp();
+    NEW.actor := session_user;
+    NEW.previous_hash := coalesce(previous.hash, '');
+    NEW.hash := encode(sha256(convert_to(json_build_array(
+        NEW.entry, to_char(NEW.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), NEW.actor,
+        NEW.event, NEW.subject, NEW.detail, NEW.previous_hash
+    )::text, 'UTF8')), 'hex');
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER seal_audit BEFORE INSERT ON risk.audit_log
+    FOR EACH ROW EXECUTE FUNCTION risk.seal_audit();
+
+CREATE OR REPLACE FUNCTION risk.refuse_change() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog AS $$
+BEGIN
+    RAISE EXCEPTION 'the table % is only ever added to', TG_TABLE_NAME;
+END $$;
+CREATE OR REPLACE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON risk.audit_log
+    FOR EACH STATEMENT EXECUTE FUNCTION risk.refuse_change();
+CREATE OR REPLACE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE
+    ON risk.warning_feedback FOR EACH STATEMENT EXECUTE FUNCTION risk.refuse_change();
+
+-- Officers may not add to the log; what they say does so for them.
+CREATE OR REPLACE FUNCTION risk.audit_word() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    INSERT INTO risk.audit_log (event, subject, detail) VALUES (
+        TG_ARGV[0], to_jsonb(NEW) ->> TG_ARGV[1],
+        (to_jsonb(NEW) - 'approved_by' - 'approved_at')::text
+    );
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER audit_word AFTER INSERT ON risk.warning_feedback
+    FOR EACH ROW EXECUTE FUNCTION risk.audit_word('feedback', 'warning_id');
+CREATE OR REPLACE TRIGGER audit_word AFTER INSERT ON risk.tier_override
+    FOR EACH ROW EXECUTE FUNCTION risk.audit_word('override', 'customer_id');
 """
 
 _CHECKS = {
@@ -74,6 +127,7 @@ _CHECKS = {
         "expires_later": "expires_on >= (at AT TIME ZONE 'UTC')::date",
     },
     FEEDBACK: {},
+    AUDIT: {},
 }
 _WRITTEN_BY_OFFICERS = {
     FEEDBACK: ("warning_id", "action", "outcome", "note"),
@@ -82,8 +136,8 @@ _WRITTEN_BY_OFFICERS = {
 
 
 def rules(contracts: Mapping[str, Contract]) -> sql.Composed:
-    """Statements that hold the officers' tables to their rules; they may be run again."""
-    statements: list[sql.Composable] = [sql.SQL(_RULES)]
+    """Statements that hold the officers' tables and the audit log to their rules, once or again."""
+    statements: list[sql.Composable] = [sql.SQL(_AUDIT), sql.SQL(_RULES)]
     for table, checks in _CHECKS.items():
         closed: dict[str, sql.Composable] = {
             f"{column.name}_is_known": sql.SQL("{} IN ({})").format(

@@ -10,8 +10,10 @@ from pyarrow import csv
 
 from pipeline.contracts.contract import Contract
 from pipeline.contracts.quarantine import REASONS, split
+from pipeline.contracts.schema import conform
 from pipeline.engines.base import Engine
 from pipeline.errors import RisklineError, UnreachableError
+from pipeline.warehouse.audit import ADD_ENTRY, detail_of
 from pipeline.warehouse.connection import LOST, bulk_connect, connect, in_one_line
 from pipeline.warehouse.schema import SCHEMA, ensure_schema
 
@@ -49,6 +51,31 @@ def content_hash(tables: Mapping[str, pa.Table]) -> str:
     return digest.hexdigest()
 
 
+def read_night(url: str, as_of: date, contracts: Mapping[str, Contract]) -> dict[str, pa.Table]:
+    """A night's rows as they are in the warehouse, in the contracts' columns, types and order.
+
+    Args:
+        url: of a role that may read the schema.
+        as_of: the night.
+        contracts: of the tables that are wanted.
+    """
+    found = {}
+    with bulk_connect(url) as bulk, bulk.cursor() as cursor:
+        for name, contract in contracts.items():
+            # As text: what is kept as JSON is to come back letter by letter.
+            columns = ", ".join(
+                f'"{column.name}"::text' if column.type == "string" else f'"{column.name}"'
+                for column in contract.columns
+            )
+            key = ", ".join(f'"{column}"' for column in contract.key)
+            cursor.execute(
+                f'SELECT {columns} FROM "{SCHEMA}"."{name}" WHERE as_of_date = $1 ORDER BY {key}',  # noqa: S608 - a contract's names
+                (as_of,),
+            )
+            found[name] = conform(cursor.fetch_arrow_table(), contract)
+    return found
+
+
 def publish(
     url: str,
     as_of: date,
@@ -70,7 +97,9 @@ def publish(
     nightly = {name for name, contract in contracts.items() if RUN_ID in contract.column_names}
     if tables.keys() != nightly:
         raise ValueError(f"a night has the tables {sorted(nightly)}, not {sorted(tables)}")
-    _replace(url, tables, contracts, "as_of_date", as_of, f"the night of {as_of}")
+    run = tables["runs"].select(["run_id", "output_hash", "customers"]).to_pylist()[0]
+    entry = ("publish", run["run_id"], detail_of(as_of_date=as_of, **run))
+    _replace(url, tables, contracts, "as_of_date", as_of, f"the night of {as_of}", entry)
 
 
 def publish_performance(
@@ -105,8 +134,12 @@ def _replace(
     column: str,
     value: date | str,
     what: str,
+    entry: tuple[str, str, str] | None = None,
 ) -> None:
-    """Put rows in the place of those that bear the same value in a column, in one transaction."""
+    """Put rows in the place of those that bear the same value in a column, in one transaction.
+
+    The entry of the audit log, where there is one, is visible with them or not at all.
+    """
     with connect(url) as connection:
         ensure_schema(connection, contracts)
     with bulk_connect(url) as bulk, bulk.cursor() as cursor:
@@ -123,6 +156,8 @@ def _replace(
                     (value,),
                 )
                 cursor.adbc_ingest(name, rows, mode="append", db_schema_name=SCHEMA)
+            if entry is not None:
+                cursor.execute(ADD_ENTRY, entry)
             bulk.commit()
         except adbc_driver_manager.OperationalError as error:
             raise UnreachableError(

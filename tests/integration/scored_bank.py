@@ -61,13 +61,13 @@ def say(settings: Settings, answers: list[tuple[str, date, str]]) -> None:
     """Let officers have answered warnings at noon of past days."""
     with psycopg.connect(writer(settings)) as connection:
         # The trigger knows only warnings that are published by now.
-        connection.execute("ALTER TABLE risk.warning_feedback DISABLE TRIGGER USER")
+        connection.execute("ALTER TABLE risk.warning_feedback DISABLE TRIGGER check_feedback")
         for warning_id, day, action in answers:
             connection.execute(
                 "INSERT INTO risk.warning_feedback (warning_id, at, action) VALUES (%s, %s, %s)",
                 [warning_id, datetime(day.year, day.month, day.day, 12, tzinfo=UTC), action],
             )
-        connection.execute("ALTER TABLE risk.warning_feedback ENABLE TRIGGER USER")
+        connection.execute("ALTER TABLE risk.warning_feedback ENABLE TRIGGER check_feedback")
 
 
 def published(settings: Settings) -> dict[str, list[Any]]:

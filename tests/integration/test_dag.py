@@ -16,7 +16,7 @@ from tests.integration import dag_nights
 from tests.integration.dag_nights import EMPTY_DAY, FIRST_NIGHT, LAST, TABLES
 from tests.integration.policies import write_policy
 
-STAGES = ["pull", "check", "build", "score", "decide", "publish"]
+STAGES = ["pull", "check", "build", "score", "decide", "publish", "settle"]
 BY_PARAM = str(LAST - timedelta(days=1))
 Told = dict[str, Any]
 

@@ -1,0 +1,148 @@
+"""The audit log: entries are only ever added, and each one's hash covers the one before it."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import psycopg
+
+from pipeline.contracts.contract import Contract
+from pipeline.errors import RisklineError
+from pipeline.warehouse.connection import connect
+from pipeline.warehouse.schema import ensure_schema
+
+Event = Literal["publish", "replay", "promote", "roll_back", "feedback", "override", "approve"]
+
+ADD_ENTRY = "INSERT INTO risk.audit_log (event, subject, detail) VALUES ($1, $2, $3)"
+"""In the words of ADBC; the rest of an entry is filled in."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A log whose every entry was found as it was written."""
+
+    entries: int
+    last_hash: str
+
+
+def detail_of(**facts: Any) -> str:
+    """Facts as the text of an entry."""
+    return json.dumps(facts, ensure_ascii=False, sort_keys=True, default=str)
+
+
+@contextmanager
+def audited(
+    url: str, contracts: Mapping[str, Contract], event: Event, subject: str, **facts: Any
+) -> Iterator[None]:
+    """Do what the block does with its entry beside it: neither stays without the other.
+
+    Args:
+        url: of the role that publishes.
+        contracts: the output contracts by table.
+        event: what is done.
+        subject: to what.
+        **facts: what else is to be known of it.
+
+    Raises:
+        RisklineError: the entry cannot be written; the block is not begun then.
+    """
+    with connect(url) as connection:
+        ensure_schema(connection, contracts)
+    with connect(url) as connection:
+        connection.execute(
+            "INSERT INTO risk.audit_log (event, subject, detail) VALUES (%s, %s, %s)",
+            [event, subject, detail_of(**facts)],
+        )
+        yield
+
+
+def verify(url: str, known_hash: str | None = None) -> Chain:
+    """Recompute the chain, and hold to it what it speaks of.
+
+    An edited, removed, inserted or moved entry breaks the chain from there on. Entries cut off its
+    end are missed where a run, an answer or an override is left that they speak of, or where a
+    hash is known that stood in the log before.
+
+    Args:
+        url: of a role that may read the schema.
+        known_hash: one that must stand in the chain.
+
+    Raises:
+        RisklineError: says what does not hold.
+    """
+    with connect(url) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        last, count, hashes = "", 0, set()
+        sealed: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+        for row in connection.execute(
+            "SELECT entry, at, actor, event, subject, detail, previous_hash, hash "
+            "FROM risk.audit_log ORDER BY entry"
+        ):
+            entry, at, actor, event, subject, detail, previous_hash, found = row
+            count += 1
+            if (entry, previous_hash) != (count, last) or found != _hash(
+                entry, at, actor, event, subject, detail, previous_hash
+            ):
+                raise RisklineError(
+                    f"the audit log does not hold from entry {count} on: an entry was changed, "
+                    "removed or put in there"
+                )
+            last = found
+            hashes.add(found)
+            sealed.setdefault(event, []).append((subject, json.loads(detail)))
+        _hold(connection, sealed)
+    if known_hash is not None and known_hash not in hashes:
+        raise RisklineError(
+            f"the audit log no longer holds an entry with the hash {known_hash}: its end was cut "
+            "off or written anew"
+        )
+    return Chain(count, last)
+
+
+def _hash(
+    entry: int, at: datetime, actor: str, event: str, subject: str, detail: str, previous: str
+) -> str:
+    moment = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    text = json.dumps([entry, moment, actor, event, subject, detail, previous], ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _hold(
+    connection: psycopg.Connection, sealed: Mapping[str, list[tuple[str, dict[str, Any]]]]
+) -> None:
+    """Every run, answer and override that is there must be as an entry says."""
+    runs = {subject: said["output_hash"] for subject, said in sealed.get("publish", [])}
+    for run_id, output_hash in connection.execute("SELECT run_id, output_hash FROM risk.runs"):
+        if runs.get(run_id) != output_hash:
+            raise RisklineError(
+                f"the run {run_id} is not as the audit log has it: nobody published it so"
+            )
+    for event, table in (("feedback", "warning_feedback"), ("override", "tier_override")):
+        rows = [said for _, said in sealed.get(event, [])]
+        query = f"SELECT to_jsonb(t) - 'approved_by' - 'approved_at' FROM risk.{table} AS t"  # noqa: S608 - names of ours
+        found = [row for (row,) in connection.execute(query.encode())]
+        _hold_rows(table, found, rows)
+    approved = [said for _, said in sealed.get("approve", [])]
+    found = [
+        row
+        for (row,) in connection.execute(
+            "SELECT to_jsonb(t) FROM risk.tier_override AS t WHERE approved_by IS NOT NULL"
+        )
+    ]
+    _hold_rows("tier_override", found, approved)
+
+
+def _hold_rows(table: str, found: list[dict[str, Any]], sealed: list[dict[str, Any]]) -> None:
+    def words(row: dict[str, Any]) -> str:
+        return json.dumps(row, sort_keys=True)
+
+    differing = sorted({*map(words, found)} ^ {*map(words, sealed)})
+    if differing:
+        raise RisklineError(
+            f"the table {table} is not as the audit log has it: {len(differing)} rows were "
+            "changed, removed or put in"
+        )
