@@ -1,6 +1,6 @@
 """A night's tables as they are published, from what the lake and the warehouse hold of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -13,8 +13,11 @@ from pipeline.contracts.contract import Contract
 from pipeline.contracts.schema import conform
 from pipeline.decisions.night import decide_night
 from pipeline.decisions.policy import Policy
+from pipeline.decisions.warnings import Reason
+from pipeline.errors import RisklineError
 from pipeline.features.build import CUSTOMER_ID
 from pipeline.identity import digest_of, identity_of
+from pipeline.pseudonyms import Ids
 from pipeline.rooms import Rooms, warehouse_url
 from pipeline.scoring import reasons_by
 from pipeline.warehouse.history import past_of
@@ -64,16 +67,32 @@ def decide_tables(
     """
     settings = rooms.settings
     close = close_of(as_of, settings.timezone)
-    previous_run_id, past = past_of(warehouse_url(settings), as_of, close, rooms.outputs)
+    previous, past = past_of(warehouse_url(settings), as_of, close, rooms.outputs)
+    ids = Ids.of(settings)
+    if previous is not None and previous.pseudonym_fingerprint != ids.fingerprint:
+        raise RisklineError(
+            f"the night of {previous.as_of_date} is published under other customer ids, so that "
+            f"{as_of} cannot go on from it; set RISK_PSEUDONYM_KEY as it was then, or publish to a "
+            "warehouse without earlier nights"
+        )
+    published = ids.published(facts.scored[CUSTOMER_ID].to_pylist())
+    own = {name: customer for customer, name in published.items()}
+    by_model = reasons_by(model, facts.features, settings.threads)
+
+    def why(customers: Sequence[str]) -> Mapping[str, Sequence[Reason]]:
+        reasons = by_model([own[each] for each in customers])
+        return {published[customer]: said for customer, said in reasons.items()}
+
     decisions = decide_night(
-        facts.scored.to_pandas().set_index(CUSTOMER_ID),
-        facts.debts.to_pandas(),
+        _renamed(facts.scored, published).set_index(CUSTOMER_ID).sort_index(),
+        _renamed(facts.debts, published),
         past,
         as_of,
         policy,
-        reasons_by(model, facts.features, settings.threads),
+        why,
     )
     inputs = {"features": facts.features, "checks": facts.checks, "debts": facts.debts}
+    previous_run_id = None if previous is None else previous.run_id
     identity = identity_of(rooms, inputs, model, policy, past, previous_run_id)
     run_id = f"{as_of.isoformat()}_{digest_of(identity)[:12]}"
     frames = {
@@ -89,6 +108,11 @@ def decide_tables(
     }
     check_outputs(tables, rooms.outputs, rooms.engine)
     return Decided({**identity, "run_id": run_id}, tables)
+
+
+def _renamed(rows: pa.Table, published: Mapping[str, str]) -> pd.DataFrame:
+    frame: pd.DataFrame = rows.to_pandas()
+    return frame.assign(**{CUSTOMER_ID: frame[CUSTOMER_ID].map(published)})
 
 
 def _output(frame: pd.DataFrame, contract: Contract) -> pa.Table:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from models.registry import Registered
 from pipeline.decisions.night import Past
 from pipeline.decisions.policy import Policy
+from pipeline.pseudonyms import Ids
 from pipeline.rooms import Rooms
 from pipeline.settings import REPOSITORY
 from pipeline.warehouse.publish import content_hash
@@ -55,6 +56,7 @@ def identity_of(
         ),
         "policy_hash": policy.sha256,
         "input_hash": content_hash(inputs),
+        "pseudonym_fingerprint": Ids.of(rooms.settings).fingerprint,
         "answers_hash": digest_of(past.said_by_officers),
         "previous_run_id": previous_run_id,
     }

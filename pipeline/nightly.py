@@ -26,6 +26,7 @@ from pipeline.features.cohorts import FEATURES, build_partition, partition_name
 from pipeline.features.debts import build_debts
 from pipeline.judging import judge
 from pipeline.lake import NIGHT
+from pipeline.pseudonyms import Ids
 from pipeline.record import RECORD, record_of
 from pipeline.rooms import Rooms, lake_owner, source_url, warehouse_url
 from pipeline.scoring import score_customers
@@ -33,7 +34,9 @@ from pipeline.settings import Settings
 from pipeline.sources.pull import pull_table
 from pipeline.sources.source import open_source
 from pipeline.warehouse import publish as warehouse
+from pipeline.warehouse.connection import connect
 from pipeline.warehouse.history import stale_nights
+from pipeline.warehouse.private import SOURCE_ID, ensure_private, identity_columns
 
 log = logging.getLogger("riskline")
 
@@ -131,6 +134,9 @@ def build(settings: Settings, as_of: date) -> int:
         rooms.contracts, rooms.lake, rooms.feature_engine, as_of, settings.timezone
     )
     rooms.lake.write(NIGHT, "debts", as_of, build_debts(known, rooms.feature_engine))
+    personal = [column.name for column in identity_columns(rooms.contracts["customers"])][2:]
+    named = known["customers"].select("customer_id", *personal).order_by("customer_id")
+    rooms.lake.write(NIGHT, "identities", as_of, rooms.feature_engine.to_arrow(named))
     return len(rows)
 
 
@@ -231,7 +237,10 @@ def publish(settings: Settings, as_of: date, *, trigger: str, started_at: dateti
     runs = conform(pa.Table.from_pylist([run]), rooms.outputs["runs"])
     warehouse.check_outputs({"runs": runs}, rooms.outputs, rooms.engine)
     url = warehouse_url(settings)
-    warehouse.publish(url, as_of, {**tables, "runs": runs}, rooms.outputs)
+    with connect(url) as connection:
+        ensure_private(connection, rooms.contracts["customers"])
+    everything = {**tables, "runs": runs}
+    warehouse.publish(url, as_of, everything, rooms.outputs, _identities(rooms, as_of))
     stale = stale_nights(url)
     if stale:
         log.warning(
@@ -266,6 +275,18 @@ def run(
         stage(settings, as_of)
     on_stage("publish")
     return publish(settings, as_of, trigger=trigger, started_at=started_at)
+
+
+def _identities(rooms: Rooms, as_of: date) -> pa.Table:
+    """Who the customers are, by the ids under which they are published."""
+    rows = rooms.lake.read(NIGHT, "identities", as_of)
+    own = rows["customer_id"].to_pylist()
+    published = pa.array(Ids.of(rooms.settings).published(own).values(), pa.string())
+    rest = rows.drop_columns("customer_id")
+    return pa.table(
+        {"customer_id": published, SOURCE_ID: rows["customer_id"]}
+        | {name: rest[name] for name in rest.column_names}
+    )
 
 
 def _features(rooms: Rooms, as_of: date) -> pa.Table:

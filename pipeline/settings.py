@@ -57,6 +57,11 @@ class Settings(BaseSettings):
         "riskline[spark] and Java",
     )
 
+    pseudonym_key: SecretStr | None = Field(
+        default=None,
+        description="secret of 32 characters or more; with it customers bear keyed pseudonyms in "
+        "the warehouse outside risk_private, without it the bank's own ids",
+    )
     promotion_approval: bool = Field(
         default=False,
         description="whether a person has to approve, in Airflow's UI or by riskline promote, that "
@@ -68,6 +73,13 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path | None) -> Path | None:
         # Airflow runs tasks from a folder of its own choosing.
         return None if value is None else _resolved(value)
+
+    @field_validator("pseudonym_key")
+    @classmethod
+    def _long_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 32:
+            raise ValueError("needs 32 characters or more; try: openssl rand -hex 32")
+        return value
 
     @field_validator("source_url")
     @classmethod

@@ -27,7 +27,8 @@ def _quick_folder() -> str | None:
 
 
 @contextmanager
-def _temporary_home() -> Iterator[Path]:
+def temporary_home() -> Iterator[Path]:
+    """An empty RISK_HOME, whose server is stopped at the end."""
     # Not tmp_path: pytest keeps it from other users, and root's server runs as one of them.
     home = Path(tempfile.mkdtemp(prefix="risk-home-", dir=_quick_folder()))
     home.chmod(0o755)
@@ -41,14 +42,14 @@ def _temporary_home() -> Iterator[Path]:
 @pytest.fixture
 def risk_home() -> Iterator[Path]:
     """An empty RISK_HOME of the test's own; a server started in it is stopped at the end."""
-    with _temporary_home() as home:
+    with temporary_home() as home:
         yield home
 
 
 @pytest.fixture(scope="session")
 def shared_server() -> Iterator[Server]:
     """One running server for all tests that neither stop it nor count on an empty database."""
-    with _temporary_home() as home:
+    with temporary_home() as home:
         yield ensure_running(home)
 
 
@@ -65,7 +66,7 @@ def bank_url(shared_server: Server) -> str:
 @pytest.fixture(scope="module")
 def module_home() -> Iterator[Path]:
     """A RISK_HOME that the tests of one module share."""
-    with _temporary_home() as home:
+    with temporary_home() as home:
         yield home
 
 

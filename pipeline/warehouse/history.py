@@ -1,6 +1,7 @@
 """What earlier nights decided and officers said, as far as tonight depends on it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -24,9 +25,18 @@ CUSTOMER_COLUMNS = {
 """What a night goes on from, and in which of the tables joined below it stands."""
 
 
+@dataclass(frozen=True)
+class PreviousRun:
+    """The run of the last night published before another."""
+
+    run_id: str
+    as_of_date: date
+    pseudonym_fingerprint: str | None
+
+
 def past_of(
     url: str, as_of: date, close: datetime, contracts: Mapping[str, Contract]
-) -> tuple[str | None, Past]:
+) -> tuple[PreviousRun | None, Past]:
     """Read the last night published before another, and what officers said by its close.
 
     Args:
@@ -36,7 +46,7 @@ def past_of(
         contracts: the output contracts by table.
 
     Returns:
-        The run of the night before, None where there is none, and what goes on from it.
+        The run of the night before, None where there is none, and what a night goes on from.
 
     Raises:
         RisklineError: the warehouse cannot be reached.
@@ -47,11 +57,12 @@ def past_of(
         # One look at all tables: the night might be published anew between two queries.
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         row = connection.execute(
-            "SELECT run_id, as_of_date FROM risk.runs WHERE as_of_date < %s "
-            "ORDER BY as_of_date DESC LIMIT 1",
+            "SELECT run_id, as_of_date, pseudonym_fingerprint FROM risk.runs "
+            "WHERE as_of_date < %s ORDER BY as_of_date DESC LIMIT 1",
             [as_of],
         ).fetchone()
-        run_id, before = row if row is not None else (None, None)
+        run = None if row is None else PreviousRun(*row)
+        before = None if run is None else run.as_of_date
         columns = sql.SQL(", ").join(sql.Identifier(t, c) for c, t in CUSTOMER_COLUMNS.items())
         customers = _frame(
             connection,
@@ -86,7 +97,7 @@ def past_of(
     answers: dict[str, set[Answer]] = {}
     for warning_id, action in said:
         answers.setdefault(warning_id, set()).add(Answer(action))
-    return run_id, Past(customers.set_index("customer_id"), warnings, answers, overrides)
+    return run, Past(customers.set_index("customer_id"), warnings, answers, overrides)
 
 
 def published_run(url: str, as_of: date) -> dict[str, Any] | None:

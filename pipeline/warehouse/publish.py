@@ -1,11 +1,12 @@
 """Publishes a night: all its tables in one transaction, or none."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 
 import adbc_driver_manager
 import pyarrow as pa
+from adbc_driver_postgresql.dbapi import Cursor
 from pyarrow import csv
 
 from pipeline.contracts.contract import Contract
@@ -15,6 +16,7 @@ from pipeline.engines.base import Engine
 from pipeline.errors import RisklineError, UnreachableError
 from pipeline.warehouse.audit import ADD_ENTRY, detail_of
 from pipeline.warehouse.connection import LOST, bulk_connect, connect, in_one_line
+from pipeline.warehouse.private import replace_identities
 from pipeline.warehouse.schema import SCHEMA, ensure_schema
 
 RUN_ID = "run_id"
@@ -81,6 +83,7 @@ def publish(
     as_of: date,
     tables: Mapping[str, pa.Table],
     contracts: Mapping[str, Contract],
+    identities: pa.Table | None = None,
 ) -> None:
     """Replace a night in the warehouse: readers see the old one until they see the new one.
 
@@ -89,6 +92,7 @@ def publish(
         as_of: the night; each table's rows bear it in as_of_date.
         tables: all tables whose rows bear a run_id, in their columns and types.
         contracts: the output contracts by table.
+        identities: who the customers are; the table for them must be there.
 
     Raises:
         UnreachableError: the warehouse cannot be reached, or broke off.
@@ -99,7 +103,13 @@ def publish(
         raise ValueError(f"a night has the tables {sorted(nightly)}, not {sorted(tables)}")
     run = tables["runs"].select(["run_id", "output_hash", "customers"]).to_pylist()[0]
     entry = ("publish", run["run_id"], detail_of(as_of_date=as_of, **run))
-    _replace(url, tables, contracts, "as_of_date", as_of, f"the night of {as_of}", entry)
+
+    def at_the_end(cursor: Cursor) -> None:
+        if identities is not None:
+            replace_identities(cursor, as_of, identities)
+        cursor.execute(ADD_ENTRY, entry)
+
+    _replace(url, tables, contracts, "as_of_date", as_of, f"the night of {as_of}", at_the_end)
 
 
 def publish_performance(
@@ -134,12 +144,9 @@ def _replace(
     column: str,
     value: date | str,
     what: str,
-    entry: tuple[str, str, str] | None = None,
+    at_the_end: Callable[[Cursor], None] = lambda cursor: None,
 ) -> None:
-    """Put rows in the place of those that bear the same value in a column, in one transaction.
-
-    The entry of the audit log, where there is one, is visible with them or not at all.
-    """
+    """Put rows in the place of those that bear the same value in a column, in one transaction."""
     with connect(url) as connection:
         ensure_schema(connection, contracts)
     with bulk_connect(url) as bulk, bulk.cursor() as cursor:
@@ -156,8 +163,7 @@ def _replace(
                     (value,),
                 )
                 cursor.adbc_ingest(name, rows, mode="append", db_schema_name=SCHEMA)
-            if entry is not None:
-                cursor.execute(ADD_ENTRY, entry)
+            at_the_end(cursor)
             bulk.commit()
         except adbc_driver_manager.OperationalError as error:
             raise UnreachableError(

@@ -1,12 +1,12 @@
 """A small simulated bank with a champion, ready for nights, and what is published of it."""
 
-from collections.abc import Mapping
+import shutil
+import sqlite3
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -21,23 +21,57 @@ BANK = Bank(customers=1_000, months=5)
 TABLES = ("customers", "loans", "repayments", "relationships", "interactions")
 """Those that a bank must have, and two of which warnings speak."""
 NIGHTS = [BANK.last_date - timedelta(days=back) for back in (4, 3, 2, 1, 0)]
+KEPT = ("lake", "models")
+"""What of a RISK_HOME the bank is."""
+PATHS = (
+    ("runs", "artifact_uri"),
+    ("experiments", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
 UNLIKE = ("started_at", "finished_at", "trigger")
 """What two runs of the same night do not share."""
 
 
-def make(home: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Simulate the bank as a folder of files and train its champion as of the day before."""
-    source = home / "source"
-    source.mkdir()
+def prepare(template: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulate the bank as a folder of files, and train its champion as of the day before.
+
+    Args:
+        template: what is kept of it: source, policy, and the lake and the models of a home.
+        home: an empty RISK_HOME, whose server is needed meanwhile only.
+        monkeypatch: sets the environment.
+    """
+    source = template / "source"
+    source.mkdir(parents=True)
     bank = simulate(BANK)
     for name in TABLES:
         pq.write_table(bank[name], source / f"{name}.parquet")
+    write_policy(template / "policy", SHORT)
+    train_champion(_settings(template, home, monkeypatch), NIGHTS[0] - timedelta(days=1))
+    for name in KEPT:
+        shutil.copytree(home / name, template / "home" / name)
+    (template / "made_in.txt").write_text(str(home))
+
+
+def make(template: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A home of its own with the bank's lake and champion; its source may be changed."""
+    for name in KEPT:
+        shutil.copytree(template / "home" / name, home / name)
+    made_in = (template / "made_in.txt").read_text()
+    with sqlite3.connect(home / "models" / "registry.db") as registry:
+        # MLflow keeps whole paths, and this home is another one.
+        for table, column in PATHS:
+            registry.execute(
+                f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (made_in, str(home))
+            )
+    return _settings(template, home, monkeypatch)
+
+
+def _settings(template: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("RISK_HOME", str(home))
-    monkeypatch.setenv("RISK_SOURCE_URL", str(source))
-    monkeypatch.setenv("RISK_POLICY", str(write_policy(home / "policy", SHORT)))
-    settings = Settings()
-    train_champion(settings, NIGHTS[0] - timedelta(days=1))
-    return settings
+    monkeypatch.setenv("RISK_SOURCE_URL", str(template / "source"))
+    monkeypatch.setenv("RISK_POLICY", str(template / "policy"))
+    return Settings()
 
 
 def run(settings: Settings, as_of: date) -> str:
@@ -90,14 +124,3 @@ def ask(settings: Settings, query: str) -> list[tuple[Any, ...]]:
     """What the warehouse answers."""
     with psycopg.connect(writer(settings)) as connection:
         return connection.execute(query.encode()).fetchall()
-
-
-def rewrite(settings: Settings, table: str, change: Mapping[str, Any], key: str) -> None:
-    """Change the rows of a customer or loan in the source, in all their versions."""
-    file = settings.home / "source" / f"{table}.parquet"
-    rows = pq.read_table(file)
-    records = rows.to_pylist()
-    for record in records:
-        if key in (record.get("customer_id"), record.get("loan_id")):
-            record.update(change)
-    pq.write_table(pa.Table.from_pylist(records, schema=rows.schema), file)

@@ -21,9 +21,9 @@ Answers = list[tuple[str, date, str]]
 
 
 @pytest.fixture(scope="module")
-def settings(module_home: Path) -> Iterator[Settings]:
+def settings(scored_template: Path, module_home: Path) -> Iterator[Settings]:
     with pytest.MonkeyPatch.context() as monkeypatch:
-        yield scored_bank.make(module_home, monkeypatch)
+        yield scored_bank.make(scored_template, module_home, monkeypatch)
 
 
 @pytest.fixture(scope="module")
