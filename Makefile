@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test lint bench dictionary airflow lock clean
+.PHONY: setup demo test lint bench torture dictionary airflow lock clean
 
 setup: $(STAMP)
 
@@ -31,6 +31,10 @@ lint: setup
 # What takes longer than a test may: speeds, memory and growth, printed as they are measured.
 bench: setup
 	$(VENV)/bin/python -m pytest -s tests/benchmarks/bench_*.py
+
+# Faults injected for real, each as often as it takes to believe it; prints the tally.
+torture: setup
+	TORTURE=1 $(VENV)/bin/python -m pytest -s tests/faults
 
 # The pages data_contracts/README.md, from the contracts, and pipeline/features/README.md, from the
 # declarations, with data_contracts/lake/.

@@ -283,6 +283,50 @@ def preview(
 
 
 @app.command()
+def whatif(
+    changes: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PARAMETER=VALUE...",
+            help="Such as warning_rules.pd_above.bound=0.15 or warning_capacity=50.",
+        ),
+    ],
+    as_of: AsOf,
+) -> None:
+    """Show what another policy would have done on the latest month end with known outcomes."""
+    settings = _settings()
+    day = _business_date(as_of, settings)
+    from pipeline.whatif import what_if
+
+    found = what_if(settings, day, changes)
+    console = _console()
+    console.print(
+        f"On {found.as_of} there were {found.customers:,} customers whose outcome is known by "
+        f"{day}; {found.defaults:,} of them defaulted.",
+        soft_wrap=True,
+    )
+    now, then = found.now, found.then
+    rows = [
+        *((f"customers in tier {tier}", f"{now.tiers[tier]:,}", f"{then.tiers[tier]:,}")
+          for tier in now.tiers),
+        ("warnings", f"{now.warnings:,}", f"{then.warnings:,}"),
+        ("warnings on the list", f"{now.listed:,}", f"{then.listed:,}"),
+        ("customers on the list", f"{now.customers:,}", f"{then.customers:,}"),
+        ("share of the defaults on the list", *(
+            "none defaulted" if each.defaults_caught is None else f"{each.defaults_caught:.1%}"
+            for each in (now, then)
+        )),
+        ("share of the expected loss on the list", f"{now.loss_caught:.1%}",
+         f"{then.loss_caught:.1%}"),
+    ]  # fmt: skip
+    _print_table(["", "policy in force", "changed policy"], rows)
+    console.print(f"customers who move tier: {found.moves['customers'].sum():,}")
+    if len(found.moves):
+        moves = found.moves.sort_values(["before", "after"])
+        _print_table(["from", "to", "customers"], moves.itertuples(index=False))
+
+
+@app.command()
 def rollback() -> None:
     """Make the champion's predecessor the champion again; once more, and it is undone."""
     settings = _settings()

@@ -106,7 +106,7 @@ def fit(settings: Settings, as_of: date, *, horizon: int | None = None, note: st
     in_force = load_policy(settings.policy, as_of)
     policy = in_force if horizon is None else in_force.model_copy(update={"horizon": horizon})
     dimensions, monotone = names_by_dimension(), monotone_by_name()
-    params = _params(settings, policy)
+    params = training_params(settings, policy)
     champion_then = registry.champion_version(settings.home)
     champion = None if champion_then is None else _comparable(settings, champion_then)
     past = cohorts(settings, as_of, policy, most=policy.training_cohorts)
@@ -249,7 +249,7 @@ def evidence(settings: Settings, as_of: date) -> Evidence:
         dimensions=names_by_dimension(),
         monotone=monotone_by_name(),
         held_out_cohorts=policy.held_out_cohorts,
-        params=_params(settings, policy),
+        params=training_params(settings, policy),
     )
 
 
@@ -302,7 +302,8 @@ def _groups(rooms: Rooms, engine: Engine, day: date, features: pd.DataFrame) -> 
     return groups.assign(age=age.cat.rename_categories(names).astype(object).where(is_person))
 
 
-def _params(settings: Settings, policy: Policy) -> TrainingParams:
+def training_params(settings: Settings, policy: Policy) -> TrainingParams:
+    """Of the boosting, as settings and policy have them."""
     return TrainingParams(min_defaults=policy.training_defaults, num_threads=settings.threads)
 
 

@@ -1,5 +1,6 @@
 """Fixtures that more than one folder of tests needs."""
 
+import fcntl
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -61,6 +62,25 @@ def bank_url(shared_server: Server) -> str:
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public")
     return url
+
+
+@pytest.fixture(scope="session")
+def scored_template(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A bank with a champion, made once for all workers: `scored_bank.make` makes homes of it."""
+    # What simulates and trains takes seconds to import, and few tests need it.
+    from tests.integration import scored_bank
+
+    base = tmp_path_factory.getbasetemp()
+    # Workers' folders lie beside each other in the run's own.
+    root = base if worker_id == "master" else base.parent
+    template = root / "scored_bank"
+    with (root / "scored_bank.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (template / "is_whole").exists():
+            with temporary_home() as home, pytest.MonkeyPatch.context() as monkeypatch:
+                scored_bank.prepare(template, home, monkeypatch)
+            (template / "is_whole").touch()
+    return template
 
 
 @pytest.fixture(scope="module")

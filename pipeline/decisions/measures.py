@@ -154,7 +154,8 @@ MEASURES: dict[RuleName, Measure] = {
         ),
     ),
     "industry_alert": Measure(
-        lambda night: -night["industry_outlook_change_6m"],
+        # Of those who owe something: it speaks of whole industries at once.
+        lambda night: -night["industry_outlook_change_6m"].where(night["exposure"] > 0),
         lambda value, row: (
             f"the outlook of the industry has lost {value:.1f} points within 6 months",
             f"行业景气指数6个月内下降{value:.1f}点",
