@@ -36,6 +36,7 @@ from pipeline.sources.source import open_source
 from pipeline.warehouse import publish as warehouse
 from pipeline.warehouse.connection import connect
 from pipeline.warehouse.history import stale_nights
+from pipeline.warehouse.partitions import partitioned, retire
 from pipeline.warehouse.private import SOURCE_ID, ensure_private, identity_columns
 
 log = logging.getLogger("riskline")
@@ -241,6 +242,10 @@ def publish(settings: Settings, as_of: date, *, trigger: str, started_at: dateti
         ensure_private(connection, rooms.contracts["customers"])
     everything = {**tables, "runs": runs}
     warehouse.publish(url, as_of, everything, rooms.outputs, _identities(rooms, as_of))
+    keep_nights = load_policy(settings.policy, as_of).warehouse_nights
+    if keep_nights is not None:
+        for night in retire(url, partitioned(rooms.outputs), keep_nights):
+            log.info("the rows of the night of %s are no longer kept", night)
     stale = stale_nights(url)
     if stale:
         log.warning(

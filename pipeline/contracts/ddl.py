@@ -7,7 +7,7 @@ from psycopg import sql
 from pipeline.contracts.contract import IS_DELETED, POSTGRES_TYPES, Column, Contract
 
 
-def create_table(contract: Contract, schema: str) -> sql.Composed:
+def create_table(contract: Contract, schema: str, partition_by: str | None = None) -> sql.Composed:
     """Statements that create the table of rows that keep the contract, where it is missing.
 
     The key and what is required are constraints; a version that withdraws its row needs its key
@@ -16,6 +16,8 @@ def create_table(contract: Contract, schema: str) -> sql.Composed:
     Args:
         contract: of the table.
         schema: the PostgreSQL schema that it goes to.
+        partition_by: the column of whose values each has a partition of its own; without it the
+            table has none.
     """
     parts: list[sql.Composable] = []
     can_withdraw = IS_DELETED in contract.column_names
@@ -34,7 +36,10 @@ def create_table(contract: Contract, schema: str) -> sql.Composed:
     if contract.key:
         key = sql.SQL(", ").join(sql.Identifier(column) for column in contract.key)
         parts.append(sql.SQL("PRIMARY KEY ({})").format(key))
-    return _statements(contract, schema, parts)
+    rest: sql.Composable = sql.SQL("")
+    if partition_by is not None:
+        rest = sql.SQL(" PARTITION BY LIST ({})").format(sql.Identifier(partition_by))
+    return _statements(contract, schema, parts, rest)
 
 
 def create_landing_table(contract: Contract, schema: str) -> sql.Composed:
@@ -47,13 +52,21 @@ def create_landing_table(contract: Contract, schema: str) -> sql.Composed:
         contract: of the table.
         schema: the PostgreSQL schema that it goes to.
     """
-    return _statements(contract, schema, [_column(column) for column in contract.columns])
+    columns = [_column(column) for column in contract.columns]
+    return _statements(contract, schema, columns, sql.SQL(""))
 
 
-def _statements(contract: Contract, schema: str, parts: Sequence[sql.Composable]) -> sql.Composed:
+def _statements(
+    contract: Contract,
+    schema: str,
+    parts: Sequence[sql.Composable],
+    rest: sql.Composable,
+) -> sql.Composed:
     name = sql.Identifier(schema, contract.table)
     statements: list[sql.Composable] = [
-        sql.SQL("CREATE TABLE IF NOT EXISTS {} ({})").format(name, sql.SQL(", ").join(parts)),
+        sql.SQL("CREATE TABLE IF NOT EXISTS {} ({}){}").format(
+            name, sql.SQL(", ").join(parts), rest
+        ),
         sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(contract.description)),
     ]
     statements += [

@@ -148,6 +148,7 @@ class Policy(BaseModel):
     warning_rules: dict[RuleName, WarningRule] = Field(min_length=1)
     warning_capacity: int | None = Field(ge=0)
     credit_rules: list[CreditRule]
+    warehouse_nights: int | None = Field(ge=2)
     training_cohorts: int = Field(ge=2, le=120)
     held_out_cohorts: int = Field(ge=1, le=60)
     training_defaults: int = Field(ge=1)

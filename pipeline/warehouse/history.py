@@ -14,10 +14,12 @@ from pipeline.decisions.measures import CONTRIBUTION
 from pipeline.decisions.night import Past
 from pipeline.decisions.warning_life import Answer
 from pipeline.decisions.warnings import CARRIED
+from pipeline.errors import RisklineError
 from pipeline.features.declaration import Dimension
 from pipeline.warehouse.connection import connect
 from pipeline.warehouse.schema import ensure_schema
 
+RETIRED = "retired"
 CUSTOMER_COLUMNS = {
     **dict.fromkeys(("tier", "model_tier", "tier_since"), "t"),
     **dict.fromkeys(("log_odds", "model_version", *(CONTRIBUTION + d for d in Dimension)), "s"),
@@ -31,6 +33,7 @@ class PreviousRun:
 
     run_id: str
     as_of_date: date
+    status: str
     pseudonym_fingerprint: str | None
 
 
@@ -49,7 +52,7 @@ def past_of(
         The run of the night before, None where there is none, and what a night goes on from.
 
     Raises:
-        RisklineError: the warehouse cannot be reached.
+        RisklineError: the warehouse cannot be reached, or no longer keeps that night.
     """
     with connect(url) as connection:
         ensure_schema(connection, contracts)
@@ -57,12 +60,17 @@ def past_of(
         # One look at all tables: the night might be published anew between two queries.
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         row = connection.execute(
-            "SELECT run_id, as_of_date, pseudonym_fingerprint FROM risk.runs "
+            "SELECT run_id, as_of_date, status, pseudonym_fingerprint FROM risk.runs "
             "WHERE as_of_date < %s ORDER BY as_of_date DESC LIMIT 1",
             [as_of],
         ).fetchone()
         run = None if row is None else PreviousRun(*row)
         before = None if run is None else run.as_of_date
+        if run is not None and run.status == RETIRED:
+            raise RisklineError(
+                f"the warehouse no longer keeps the rows of {run.as_of_date}, from which {as_of} "
+                f"would go on; run a night after it, or {run.as_of_date} first"
+            )
         columns = sql.SQL(", ").join(sql.Identifier(t, c) for c, t in CUSTOMER_COLUMNS.items())
         customers = _frame(
             connection,

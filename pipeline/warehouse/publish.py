@@ -16,11 +16,16 @@ from pipeline.engines.base import Engine
 from pipeline.errors import RisklineError, UnreachableError
 from pipeline.warehouse.audit import ADD_ENTRY, detail_of
 from pipeline.warehouse.connection import LOST, bulk_connect, connect, in_one_line
+from pipeline.warehouse.partitions import (
+    RUN_ID,
+    ensure_partitions,
+    partition_of,
+    partitioned,
+)
+from pipeline.warehouse.partitions import SCHEMA as PARTITIONS
 from pipeline.warehouse.private import replace_identities
 from pipeline.warehouse.schema import SCHEMA, ensure_schema
 
-RUN_ID = "run_id"
-"""The column of every table of a night, and of no other."""
 PERFORMANCE = "model_performance"
 
 
@@ -147,8 +152,14 @@ def _replace(
     at_the_end: Callable[[Cursor], None] = lambda cursor: None,
 ) -> None:
     """Put rows in the place of those that bear the same value in a column, in one transaction."""
+    # Where the rows of a table go: to a partition, past the table, which would have to route each.
+    places = dict.fromkeys(tables, (SCHEMA, ""))
     with connect(url) as connection:
         ensure_schema(connection, contracts)
+        if isinstance(value, date):
+            by_night = partitioned(contracts)
+            ensure_partitions(connection, by_night, value)
+            places |= {name: (PARTITIONS, partition_of(name, value)) for name in by_night}
     with bulk_connect(url) as bulk, bulk.cursor() as cursor:
         try:
             # The same rows are published by one run at a time; the other one waits and replaces
@@ -162,7 +173,8 @@ def _replace(
                     f'DELETE FROM "{SCHEMA}"."{name}" WHERE "{column}" = $1',  # noqa: S608 - a contract's names
                     (value,),
                 )
-                cursor.adbc_ingest(name, rows, mode="append", db_schema_name=SCHEMA)
+                schema, partition = places[name]
+                cursor.adbc_ingest(partition or name, rows, mode="append", db_schema_name=schema)
             at_the_end(cursor)
             bulk.commit()
         except adbc_driver_manager.OperationalError as error:

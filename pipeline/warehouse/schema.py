@@ -9,14 +9,17 @@ from psycopg import sql
 from pipeline.contracts.contract import Contract
 from pipeline.contracts.ddl import create_table
 from pipeline.warehouse import officers
+from pipeline.warehouse.partitions import AS_OF_DATE, partitioned
 
 SCHEMA = "risk"
 READER = "risk_reader"
 READERS = (READER, officers.OFFICER)
 """Roles that read the schema, where the server has them."""
 
-VIEWS = {
-    "current_risk": """
+VIEWS: dict[str, tuple[str, str]] = {
+    "current_risk": (
+        "Every customer on the newest night: PD, what it is made of, tier and asset class.",
+        """
         SELECT
             s.*, t.tier, t.previous_tier, t.model_tier, t.is_overridden, t.tier_since,
             t.days_past_due, t.asset_class
@@ -24,7 +27,10 @@ VIEWS = {
         JOIN risk.risk_tiers AS t USING (as_of_date, customer_id)
         WHERE s.as_of_date = (SELECT max(as_of_date) FROM risk.runs)
     """,
-    "stale_nights": """
+    ),
+    "stale_nights": (
+        "Nights that rest on another past than is published; riskline settle decides them anew.",
+        """
         WITH RECURSIVE nights AS (
             SELECT
                 as_of_date,
@@ -43,7 +49,10 @@ VIEWS = {
         )
         SELECT as_of_date, run_id FROM marked WHERE is_stale ORDER BY as_of_date
     """,
-    "model_verdicts": """
+    ),
+    "model_verdicts": (
+        "Each trained model: whether the gate let it through, and why not.",
+        """
         SELECT
             as_of_date,
             model_version,
@@ -59,15 +68,42 @@ VIEWS = {
         FROM risk.model_performance
         GROUP BY as_of_date, model_version
     """,
-    "current_warnings": """
+    ),
+    "tier_migration": (
+        "How many customers went from which tier to which, by night.",
+        """
+        SELECT as_of_date, previous_tier, tier, count(*) AS customers
+        FROM risk.risk_tiers
+        WHERE previous_tier IS NOT NULL
+        GROUP BY as_of_date, previous_tier, tier
+    """,
+    ),
+    "portfolio_trend": (
+        "Customers, exposure and expected loss by night, segment and tier.",
+        """
+        SELECT
+            s.as_of_date,
+            s.segment,
+            t.tier,
+            count(*) AS customers,
+            sum(s.exposure) AS exposure,
+            sum(s.expected_loss) AS expected_loss
+        FROM risk.risk_scores AS s
+        JOIN risk.risk_tiers AS t USING (as_of_date, customer_id)
+        GROUP BY s.as_of_date, s.segment, t.tier
+    """,
+    ),
+    "current_warnings": (
+        "The open warnings of the newest night within the daily capacity, by rank.",
+        """
         SELECT *
         FROM risk.warning_list
         WHERE as_of_date = (SELECT max(as_of_date) FROM risk.runs) AND in_capacity
         ORDER BY rank
     """,
+    ),
 }
-"""What reports read: the last published night, the nights that should be run again, and which
-models the gate let through."""
+"""What reports read: what each view says, and its query."""
 
 
 def ensure_schema(connection: psycopg.Connection, contracts: Mapping[str, Contract]) -> None:
@@ -90,12 +126,21 @@ def ensure_schema(connection: psycopg.Connection, contracts: Mapping[str, Contra
         # IF NOT EXISTS would ask for the right to create it even where it exists.
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(SCHEMA)))
     connection.execute(statements)
-    for name in VIEWS:
-        connection.execute(
-            sql.SQL("COMMENT ON VIEW {} IS {}").format(
-                sql.Identifier(SCHEMA, name), sql.Literal(_view_comment(digest))
+    said = {c.name: c.description for each in contracts.values() for c in each.columns}
+    for name, (says, _) in VIEWS.items():
+        view = sql.Identifier(SCHEMA, name)
+        columns = connection.execute(
+            "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0",
+            [f"{SCHEMA}.{name}"],
+        ).fetchall()
+        for column in (column for (column,) in columns if column in said):
+            connection.execute(
+                sql.SQL("COMMENT ON COLUMN {}.{} IS {}").format(
+                    view, sql.Identifier(column), sql.Literal(said[column])
+                )
             )
-        )
+        comment = sql.Literal(_view_comment(says, digest))
+        connection.execute(sql.SQL("COMMENT ON VIEW {} IS {}").format(view, comment))
 
 
 def _is_as_declared(
@@ -113,23 +158,25 @@ def _is_as_declared(
     ).fetchall()
     comments: dict[str, str | None] = dict(found)
     return contracts.keys() <= comments.keys() and all(
-        comments.get(name) == _view_comment(digest) for name in VIEWS
+        comments.get(name) == _view_comment(says, digest) for name, (says, _) in VIEWS.items()
     )
 
 
-def _view_comment(digest: str) -> str:
-    return f"A view of the published nights, made with the schema {digest}."
+def _view_comment(says: str, digest: str) -> str:
+    return f"{says} (schema {digest})"
 
 
 def _statements(contracts: Mapping[str, Contract], roles: Set[str]) -> sql.Composed:
+    by_night = partitioned(contracts)
     statements: list[sql.Composable] = [
-        create_table(contract, SCHEMA) for contract in contracts.values()
+        create_table(contract, SCHEMA, AS_OF_DATE if name in by_night else None)
+        for name, contract in contracts.items()
     ]
     statements += [
         sql.SQL("CREATE OR REPLACE VIEW {} AS {}").format(
             sql.Identifier(SCHEMA, name), sql.SQL(query)
         )
-        for name, query in VIEWS.items()
+        for name, (_, query) in VIEWS.items()
     ]
     statements.append(officers.rules(contracts))
     for name in sorted(roles):

@@ -30,9 +30,9 @@ from pipeline.errors import RisklineError, UnreachableError
 from pipeline.settings import REPOSITORY
 from pipeline.warehouse.connection import connect
 from pipeline.warehouse.history import CUSTOMER_COLUMNS, past_of
+from pipeline.warehouse.partitions import RUN_ID
 from pipeline.warehouse.publish import (
     PERFORMANCE,
-    RUN_ID,
     content_hash,
     publish,
     publish_performance,
@@ -491,7 +491,7 @@ def test_the_reader_enters_no_other_database(server: Server, database: str) -> N
 def test_tables_and_columns_say_what_they_are(reader: psycopg.Connection) -> None:
     tables = reader.execute(
         "SELECT relname, obj_description(oid, 'pg_class') FROM pg_class "
-        "WHERE relnamespace = 'risk'::regnamespace AND relkind = 'r'"
+        "WHERE relnamespace = 'risk'::regnamespace AND relkind IN ('r', 'p')"
     )
     assert dict(tables.fetchall()) == {
         name: contract.description for name, contract in CONTRACTS.items()
