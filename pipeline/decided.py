@@ -23,7 +23,10 @@ from pipeline.scoring import reasons_by
 from pipeline.warehouse.history import past_of
 from pipeline.warehouse.publish import check_outputs
 
-PUBLISHED = ("risk_scores", "risk_tiers", "warning_list", "credit_actions", "data_quality")
+PUBLISHED = (
+    "risk_scores", "risk_tiers", "warning_list", "credit_actions", "portfolio_summary",
+    "data_quality",
+)  # fmt: skip
 """The tables of a night beside its row in ``runs``."""
 
 
@@ -100,6 +103,7 @@ def decide_tables(
         "risk_tiers": decisions.customers,
         "warning_list": decisions.warnings,
         "credit_actions": decisions.credit_actions,
+        "portfolio_summary": decisions.portfolio,
         "data_quality": facts.checks.to_pandas(),
     }
     tables = {

@@ -11,6 +11,7 @@ from pipeline.decisions.credit_actions import credit_actions
 from pipeline.decisions.measures import CONTRIBUTION
 from pipeline.decisions.overrides import with_overrides
 from pipeline.decisions.policy import Policy
+from pipeline.decisions.portfolio import portfolio_summary
 from pipeline.decisions.tiers import (
     asset_class_of,
     expected_loss_of,
@@ -53,11 +54,12 @@ class Past:
 
 @dataclass(frozen=True)
 class Decisions:
-    """What is decided: frames with a row a customer (two of them), and a row a warning."""
+    """What is decided, by customer, warning, customer with credit, and segment and tier."""
 
     customers: pd.DataFrame
     warnings: pd.DataFrame
     credit_actions: pd.DataFrame
+    portfolio: pd.DataFrame
 
 
 def decide_night(
@@ -94,4 +96,5 @@ def decide_night(
     night["tier_since"] = night["previous_tier_since"].where(has_stayed, as_of)
     warnings = warning_list(night, past.warnings, past.answers, as_of, policy, why)
     actions = credit_actions(night, warnings, debts, policy)
-    return Decisions(night.reset_index(), warnings, actions)
+    portfolio = portfolio_summary(night, policy)
+    return Decisions(night.reset_index(), warnings, actions, portfolio)

@@ -82,15 +82,11 @@ VIEWS: dict[str, tuple[str, str]] = {
         "Customers, exposure and expected loss by night, segment and tier.",
         """
         SELECT
-            s.as_of_date,
-            s.segment,
-            t.tier,
-            count(*) AS customers,
-            sum(s.exposure) AS exposure,
-            sum(s.expected_loss) AS expected_loss
-        FROM risk.risk_scores AS s
-        JOIN risk.risk_tiers AS t USING (as_of_date, customer_id)
-        GROUP BY s.as_of_date, s.segment, t.tier
+            p.*,
+            p.customers::double precision / sum(p.customers) OVER night AS share_of_customers,
+            p.exposure / nullif(sum(p.exposure) OVER night, 0) AS share_of_exposure
+        FROM risk.portfolio_summary AS p
+        WINDOW night AS (PARTITION BY p.as_of_date)
     """,
     ),
     "current_warnings": (

@@ -15,6 +15,7 @@ from datetime import date
 
 import psycopg
 
+from pipeline.decided import PUBLISHED
 from pipeline.rooms import Rooms
 from pipeline.settings import REPOSITORY, Settings
 from pipeline.warehouse.publish import content_hash, read_night
@@ -22,7 +23,7 @@ from pipeline.warehouse.server import ensure_running
 from tests.integration.scored_bank import writer
 
 COMMAND = [sys.executable, "-c", "from pipeline.cli import main; main()", "run", "--as-of"]
-TABLES = ("risk_scores", "risk_tiers", "warning_list", "credit_actions", "data_quality")
+TABLES = PUBLISHED
 
 
 @dataclass

@@ -35,7 +35,8 @@ LAST = BANK.last_date
 FIRST_NIGHT = LAST - timedelta(days=2)
 EMPTY_DAY = LAST + timedelta(days=2)
 TABLES = (
-    "risk_scores", "risk_tiers", "warning_list", "credit_actions", "data_quality", "runs",
+    "risk_scores", "risk_tiers", "warning_list", "credit_actions", "portfolio_summary",
+    "data_quality", "runs",
 )  # fmt: skip
 
 

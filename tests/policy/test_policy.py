@@ -4,7 +4,7 @@ A case is one customer, or ``customers``; what it does not name has the value of
 whom there is nothing to say, and who was the same on the night before. ``policy`` replaces
 parameters of the packaged policy; ``warning_rules`` given as a list of names keeps those alone.
 Only what ``expect`` names is compared; ``warnings`` are all there are, in the order of their ranks,
-and ``credit_action`` is the first customer's.
+``credit_action`` is the first customer's, and ``portfolio`` all rows by segment and tier.
 """
 
 import json
@@ -35,6 +35,7 @@ CUSTOMER: dict[str, Any] = {
     "days_past_due": 0,
     "data_completeness": 0.9,
     "model_version": "1",
+    "segment": "consumer",
     **dict.fromkeys(WATCHED_FEATURES, np.nan),
     **dict.fromkeys(CONTRIBUTIONS, 0.0),
 }
@@ -78,6 +79,10 @@ def test_policy(case: dict[str, Any]) -> None:
                 {key: warning[key] for key in wanted}
                 for warning, wanted in zip(listed(decided.warnings), expected, strict=True)
             ] == expected
+        elif name == "portfolio":
+            rows = decided.portfolio.sort_values(["segment", "tier"]).to_dict("records")
+            for row, wanted in zip(rows, expected, strict=True):
+                assert {key: row[key] for key in wanted} == pytest.approx(wanted, nan_ok=True)
         elif name == "credit_action":
             found = decided.credit_actions.to_dict("records")
             assert {key: found[0][key] for key in expected} == pytest.approx(expected, nan_ok=True)
