@@ -12,7 +12,8 @@ AUDIT = "audit_log"
 OFFICER = "risk_officer"
 
 #: Who speaks and when is not for the speaker to say. clock_timestamp: two answers of one
-#: transaction are told apart by it.
+#: transaction are told apart by it. pg_temp stands last in every search path: unnamed it would come
+#: first, and a type that a caller puts there would run the caller's code with the owner's rights.
 _RULES = """
 ALTER TABLE risk.warning_feedback
     ALTER officer SET DEFAULT session_user,
@@ -22,7 +23,7 @@ ALTER TABLE risk.tier_override
     ALTER at SET DEFAULT clock_timestamp();
 
 CREATE OR REPLACE FUNCTION risk.check_feedback() RETURNS trigger LANGUAGE plpgsql
-SET search_path = pg_catalog AS $$
+SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF NOT EXISTS (SELECT 1 FROM risk.warning_list WHERE warning_id = NEW.warning_id) THEN
         RAISE EXCEPTION 'there is no warning %; look for its warning_id in risk.current_warnings',
@@ -34,7 +35,7 @@ CREATE OR REPLACE TRIGGER check_feedback BEFORE INSERT ON risk.warning_feedback
     FOR EACH ROW EXECUTE FUNCTION risk.check_feedback();
 
 CREATE OR REPLACE FUNCTION risk.check_override() RETURNS trigger LANGUAGE plpgsql
-SET search_path = pg_catalog AS $$
+SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF NOT EXISTS (SELECT 1 FROM risk.risk_tiers WHERE customer_id = NEW.customer_id) THEN
         RAISE EXCEPTION 'there is no customer %; look for the customer_id in risk.current_risk',
@@ -48,7 +49,8 @@ CREATE OR REPLACE TRIGGER check_override BEFORE INSERT ON risk.tier_override
 -- Approving is all that may be done to an override; so it is a function, and not a right to update.
 CREATE OR REPLACE FUNCTION risk.approve_override(
     of_customer_id text, asked_at timestamptz
-) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     asked risk.tier_override;
 BEGIN
@@ -66,7 +68,15 @@ BEGIN
     INSERT INTO risk.audit_log (event, subject, detail)
     VALUES ('approve', of_customer_id, to_jsonb(asked)::text);
 END $$;
-REVOKE EXECUTE ON FUNCTION risk.approve_override FROM PUBLIC;
+"""
+
+#: Whoever may execute a trigger's function may hang it on a table of their own, and have it write
+#: to the audit log what they please.
+_REVOKED = """
+REVOKE ALL ON FUNCTION
+    risk.check_feedback, risk.check_override, risk.approve_override, risk.seal_audit,
+    risk.refuse_change, risk.audit_word
+FROM PUBLIC;
 """
 
 #: An entry is numbered, dated, signed and sealed here, whoever adds it. The lock lets one
@@ -74,7 +84,7 @@ REVOKE EXECUTE ON FUNCTION risk.approve_override FROM PUBLIC;
 #: is waited for. A snapshot from before the lock would fork the chain: the key then refuses it.
 _AUDIT = """
 CREATE OR REPLACE FUNCTION risk.seal_audit() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog AS $$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     previous risk.audit_log;
 BEGIN
@@ -94,7 +104,7 @@ CREATE OR REPLACE TRIGGER seal_audit BEFORE INSERT ON risk.audit_log
     FOR EACH ROW EXECUTE FUNCTION risk.seal_audit();
 
 CREATE OR REPLACE FUNCTION risk.refuse_change() RETURNS trigger LANGUAGE plpgsql
-SET search_path = pg_catalog AS $$
+SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RAISE EXCEPTION 'the table % is only ever added to', TG_TABLE_NAME;
 END $$;
@@ -104,8 +114,9 @@ CREATE OR REPLACE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE
     ON risk.warning_feedback FOR EACH STATEMENT EXECUTE FUNCTION risk.refuse_change();
 
 -- Officers may not add to the log; what they say does so for them.
+-- The words of an entry are the same in whatever time zone they are said.
 CREATE OR REPLACE FUNCTION risk.audit_word() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog AS $$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 BEGIN
     INSERT INTO risk.audit_log (event, subject, detail) VALUES (
         TG_ARGV[0], to_jsonb(NEW) ->> TG_ARGV[1],
@@ -127,7 +138,7 @@ _CHECKS = {
         "expires_later": "expires_on >= (at AT TIME ZONE 'UTC')::date",
     },
     FEEDBACK: {},
-    AUDIT: {},
+    AUDIT: {"is_json": "json_typeof(detail::json) = 'object'"},
 }
 _WRITTEN_BY_OFFICERS = {
     FEEDBACK: ("warning_id", "action", "outcome", "note"),
@@ -137,7 +148,7 @@ _WRITTEN_BY_OFFICERS = {
 
 def rules(contracts: Mapping[str, Contract]) -> sql.Composed:
     """Statements that hold the officers' tables and the audit log to their rules, once or again."""
-    statements: list[sql.Composable] = [sql.SQL(_AUDIT), sql.SQL(_RULES)]
+    statements: list[sql.Composable] = [sql.SQL(_AUDIT), sql.SQL(_RULES), sql.SQL(_REVOKED)]
     for table, checks in _CHECKS.items():
         closed: dict[str, sql.Composable] = {
             f"{column.name}_is_known": sql.SQL("{} IN ({})").format(

@@ -1,0 +1,119 @@
+"""What those would try who may sign in to the warehouse, and want more than they may."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import psycopg
+import pytest
+
+from pipeline.contracts.odcs import load_contracts
+from pipeline.settings import REPOSITORY
+from pipeline.warehouse.private import ensure_private
+from pipeline.warehouse.publish import publish
+from pipeline.warehouse.schema import ensure_schema
+from pipeline.warehouse.server import Server
+from tests.unit.test_publish import CONTRACTS, NIGHT, night
+
+CUSTOMERS = load_contracts(REPOSITORY / "data_contracts" / "sources")["customers"]
+SAY = "INSERT INTO risk.warning_feedback (warning_id, action) VALUES ('text 0000', 'release')"
+ASK = (
+    "INSERT INTO risk.tier_override (customer_id, tier, reason, expires_on) "
+    "VALUES ('text 0000', 'E', 'A lawsuit is pending.', '2099-01-01') RETURNING at"
+)
+ROLES = ("risk_reader", "alice")
+GRANTED_TO_ALL = """
+SELECT 'schema ' || nspname FROM pg_namespace, aclexplode(nspacl)
+WHERE nspname IN ('risk', 'risk_private') AND grantee = 0
+UNION ALL
+SELECT 'table ' || relname FROM pg_class, aclexplode(relacl)
+WHERE relnamespace IN ('risk'::regnamespace, 'risk_private'::regnamespace) AND grantee = 0
+UNION ALL
+SELECT 'function ' || proname FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner)))
+WHERE pronamespace IN ('risk'::regnamespace, 'risk_private'::regnamespace) AND grantee = 0
+"""
+#: A domain of the caller's that is found in the place of the type text, if pg_temp is looked into.
+SHADOW = """
+CREATE FUNCTION pg_temp.seize(said pg_catalog.text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM risk.risk_scores;
+    RETURN true;
+END $$;
+CREATE DOMAIN pg_temp.text AS pg_catalog.text CHECK (pg_temp.seize(VALUE))
+"""
+
+
+@pytest.fixture(scope="module")
+def urls(shared_server: Server) -> dict[str, str]:
+    """Everybody's URL of a warehouse with a published night, and two officers of their own."""
+    writer, root = (shared_server.url("warehouse", r) for r in ("risk_pipeline", "postgres"))
+    with psycopg.connect(root, autocommit=True) as connection:
+        for person in ("alice", "bob"):
+            connection.execute(f"DROP ROLE IF EXISTS {person}".encode())
+            connection.execute(
+                f"CREATE ROLE {person} LOGIN PASSWORD '{person}' IN ROLE risk_officer".encode()
+            )
+        connection.execute("DROP SCHEMA IF EXISTS risk, risk_private CASCADE")
+    with psycopg.connect(writer) as connection:
+        ensure_schema(connection, CONTRACTS)
+        ensure_private(connection, CUSTOMERS)
+    publish(writer, NIGHT, night("first"), CONTRACTS)
+    place = f"127.0.0.1:{shared_server.port}/warehouse"
+    return {
+        "writer": writer,
+        "root": root,
+        "risk_reader": shared_server.url("warehouse", "risk_reader"),
+        "alice": f"postgresql://alice:alice@{place}",
+        "bob": f"postgresql://bob:bob@{place}",
+    }
+
+
+@pytest.fixture
+def temporary_allowed(urls: dict[str, str]) -> Iterator[None]:
+    """As on a lender's own server, where everybody may create temporary objects."""
+    with psycopg.connect(urls["root"], autocommit=True) as connection:
+        connection.execute("GRANT TEMPORARY ON DATABASE warehouse TO PUBLIC")
+        yield
+        connection.execute("REVOKE TEMPORARY ON DATABASE warehouse FROM PUBLIC")
+
+
+def count(urls: dict[str, str], table: str) -> int:
+    with psycopg.connect(urls["writer"]) as connection:
+        row = connection.execute(f"SELECT count(*) FROM risk.{table}".encode()).fetchone()
+    return int(row[0]) if row else 0
+
+
+def test_nothing_of_ours_is_granted_to_everybody(urls: dict[str, str]) -> None:
+    with psycopg.connect(urls["root"]) as connection:
+        assert connection.execute(GRANTED_TO_ALL).fetchall() == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("function", ["audit_word('publish', 'warning_id')", "seal_audit()"])
+def test_nobody_writes_to_the_audit_log_by_a_table_of_their_own(
+    urls: dict[str, str], temporary_allowed: None, role: str, function: str
+) -> None:
+    before = count(urls, "audit_log")
+    with closing(psycopg.connect(urls[role], autocommit=True)) as connection:
+        connection.execute("CREATE TEMP TABLE mine (warning_id text)")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="permission denied for fun"):
+            connection.execute(
+                "CREATE TRIGGER forge BEFORE INSERT ON mine FOR EACH ROW "
+                f"EXECUTE FUNCTION risk.{function}".encode()
+            )
+    assert count(urls, "audit_log") == before
+
+
+def test_no_type_of_a_callers_runs_with_the_rights_of_the_owner(
+    urls: dict[str, str], temporary_allowed: None
+) -> None:
+    before = count(urls, "risk_scores")
+    for person in ("alice", "bob"):
+        with closing(psycopg.connect(urls[person], autocommit=True)) as connection:
+            connection.execute(SHADOW)
+            connection.execute(SAY)
+            row = connection.execute(ASK).fetchone()
+            other = "bob" if person == "alice" else "alice"
+            with closing(psycopg.connect(urls[other], autocommit=True)) as second:
+                second.execute(SHADOW)
+                second.execute("SELECT risk.approve_override('text 0000', %s)", row)
+    assert count(urls, "risk_scores") == before > 0
