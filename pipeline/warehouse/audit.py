@@ -17,6 +17,9 @@ from pipeline.warehouse.schema import ensure_schema
 
 Event = Literal["publish", "replay", "promote", "roll_back", "feedback", "override", "approve"]
 
+Sealed = dict[str, list[tuple[str, dict[str, Any]]]]
+"""What entries say, by event, the earliest first: each one's subject and its detail."""
+
 ADD_ENTRY = "INSERT INTO risk.audit_log (event, subject, detail) VALUES ($1, $2, $3)"
 """In the words of ADBC; the rest of an entry is filled in."""
 
@@ -76,21 +79,17 @@ def verify(url: str, known_hash: str | None = None) -> Chain:
     """
     with connect(url) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        # The rows of officers' tables are sealed as they read in UTC.
+        connection.execute("SET LOCAL timezone = 'UTC'")
         last, count, hashes = "", 0, set()
-        sealed: dict[str, list[tuple[str, dict[str, Any]]]] = {}
-        for row in connection.execute(
-            "SELECT entry, at, actor, event, subject, detail, previous_hash, hash "
-            "FROM risk.audit_log ORDER BY entry"
-        ):
+        sealed: Sealed = {}
+        for row in _rows(connection):
             entry, at, actor, event, subject, detail, previous_hash, found = row
             count += 1
             if (entry, previous_hash) != (count, last) or found != _hash(
                 entry, at, actor, event, subject, detail, previous_hash
             ):
-                raise RisklineError(
-                    f"the audit log does not hold from entry {count} on: an entry was changed, "
-                    "removed or put in there"
-                )
+                raise _broken(count)
             last = found
             hashes.add(found)
             sealed.setdefault(event, []).append((subject, json.loads(detail)))
@@ -103,6 +102,29 @@ def verify(url: str, known_hash: str | None = None) -> Chain:
     return Chain(count, last)
 
 
+def _rows(connection: psycopg.Connection) -> Iterator[tuple[Any, ...]]:
+    """The entries in their order, as far as they can be read."""
+    cursor = connection.execute(
+        "SELECT entry, at, actor, event, subject, detail, previous_hash, hash "
+        "FROM risk.audit_log ORDER BY entry"
+    )
+    for place in range(1, cursor.rowcount + 1):
+        try:
+            row = cursor.fetchone()
+        except psycopg.DataError:
+            # An instant that no calendar has, such as infinity.
+            raise _broken(place) from None
+        assert row is not None
+        yield row
+
+
+def _broken(entry: int) -> RisklineError:
+    return RisklineError(
+        f"the audit log does not hold from entry {entry} on: an entry was changed, removed or put "
+        "in there"
+    )
+
+
 def _hash(
     entry: int, at: datetime, actor: str, event: str, subject: str, detail: str, previous: str
 ) -> str:
@@ -111,13 +133,17 @@ def _hash(
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _hold(
-    connection: psycopg.Connection, sealed: Mapping[str, list[tuple[str, dict[str, Any]]]]
-) -> None:
+def _hold(connection: psycopg.Connection, sealed: Sealed) -> None:
     """Every run, answer and override that is there must be as an entry says."""
-    runs = {subject: said["output_hash"] for subject, said in sealed.get("publish", [])}
-    for run_id, output_hash in connection.execute("SELECT run_id, output_hash FROM risk.runs"):
-        if runs.get(run_id) != output_hash:
+    # The last word on a night counts: a run that was replaced is not to come back.
+    runs = {
+        said.get("as_of_date"): (run_id, said.get("output_hash"))
+        for run_id, said in sealed.get("publish", [])
+    }
+    for night, run_id, output_hash in connection.execute(
+        "SELECT as_of_date::text, run_id, output_hash FROM risk.runs"
+    ):
+        if runs.get(night) != (run_id, output_hash):
             raise RisklineError(
                 f"the run {run_id} is not as the audit log has it: nobody published it so"
             )

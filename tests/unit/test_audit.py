@@ -111,6 +111,7 @@ def test_what_fails_leaves_none(url: str) -> None:
         ("UPDATE risk.audit_log SET actor = 'nobody' WHERE entry = 4", "from entry 4 on"),
         ("UPDATE risk.audit_log SET detail = '{}' WHERE entry = 2", "from entry 2 on"),
         ("UPDATE risk.audit_log SET event = 'replay' WHERE entry = 5", "from entry 5 on"),
+        ("UPDATE risk.audit_log SET at = 'infinity' WHERE entry = 4", "from entry 4 on"),
         ("UPDATE risk.audit_log SET hash = '' WHERE entry = 5", "from entry 5 on"),
         ("DELETE FROM risk.audit_log WHERE entry = 1", "from entry 1 on"),
         ("DELETE FROM risk.audit_log WHERE entry = 3", "from entry 3 on"),
@@ -135,6 +136,42 @@ def test_every_edit_is_found(five: str, intruder: psycopg.Connection, edit: str,
     with pytest.raises(RisklineError, match=says) as caught:
         verify(five)
     assert "\n" not in str(caught.value)
+
+
+def test_a_run_that_was_replaced_does_not_come_back_unseen(
+    url: str, intruder: psycopg.Connection
+) -> None:
+    publish(url, NIGHT, night("wrong"), CONTRACTS)
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TEMP TABLE kept AS SELECT * FROM risk.runs")
+        connection.commit()
+        publish(url, NIGHT, night("right"), CONTRACTS)
+        verify(url)
+        connection.execute("DELETE FROM risk.runs; INSERT INTO risk.runs SELECT * FROM kept")
+    with pytest.raises(RisklineError, match="the run wrong is not as the audit log has it"):
+        verify(url)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", "America/St_Johns"])
+def test_what_is_said_in_one_time_zone_holds_in_another(
+    five: str, zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGTZ", zone)
+    with psycopg.connect(five) as connection:
+        connection.execute(
+            "INSERT INTO risk.tier_override (customer_id, tier, reason, expires_on) "
+            "VALUES ('text 0000', 'E', 'a lawsuit is pending', '2099-01-01')"
+        )
+    assert verify(five).entries == 6
+    monkeypatch.delenv("PGTZ")
+    assert verify(five).entries == 6
+
+
+@pytest.mark.parametrize("detail", ["no JSON", "[1]", '"word"', ""])
+def test_what_nobody_could_read_is_not_written(url: str, detail: str) -> None:
+    with psycopg.connect(url) as connection, pytest.raises(psycopg.Error, match="json"):
+        connection.execute(ADD, ["publish", "x", detail])
+    assert verify(url).entries == 0
 
 
 def test_an_end_that_was_cut_off_is_found_by_a_hash_that_was_known(
