@@ -12,7 +12,7 @@ import psycopg
 
 from pipeline.contracts.contract import Contract
 from pipeline.errors import RisklineError
-from pipeline.warehouse.connection import connect
+from pipeline.warehouse.connection import BOUND_WAITS, connect
 from pipeline.warehouse.schema import ensure_schema
 
 Event = Literal["publish", "replay", "promote", "roll_back", "feedback", "override", "approve"]
@@ -56,6 +56,7 @@ def audited(
     with connect(url) as connection:
         ensure_schema(connection, contracts)
     with connect(url) as connection:
+        connection.execute(BOUND_WAITS)
         connection.execute(
             "INSERT INTO risk.audit_log (event, subject, detail) VALUES (%s, %s, %s)",
             [event, subject, detail_of(**facts)],

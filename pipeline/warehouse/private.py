@@ -9,7 +9,9 @@ from psycopg import sql
 
 from pipeline.contracts.contract import Column, Contract
 from pipeline.contracts.ddl import create_landing_table
+from pipeline.warehouse.connection import take_turns
 from pipeline.warehouse.officers import OFFICER
+from pipeline.warehouse.schema import TURN
 
 SCHEMA = "risk_private"
 IDENTITY = "customer_identity"
@@ -33,7 +35,7 @@ def ensure_private(connection: psycopg.Connection, customers: Contract) -> None:
         connection: of the role that owns the warehouse; the caller commits.
         customers: the source contract of customers.
     """
-    connection.execute("SELECT pg_advisory_xact_lock(hashtext('riskline.schema'))")
+    take_turns(connection, TURN)
     columns = identity_columns(customers)
     found = connection.execute(
         "SELECT column_name FROM information_schema.columns "

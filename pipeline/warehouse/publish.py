@@ -15,7 +15,15 @@ from pipeline.contracts.schema import conform
 from pipeline.engines.base import Engine
 from pipeline.errors import RisklineError, UnreachableError
 from pipeline.warehouse.audit import ADD_ENTRY, detail_of
-from pipeline.warehouse.connection import LOST, bulk_connect, connect, in_one_line
+from pipeline.warehouse.connection import (
+    BOUND_WAITS,
+    LOCK_TIMEOUT,
+    LOST,
+    bulk_connect,
+    connect,
+    held_up,
+    in_one_line,
+)
 from pipeline.warehouse.partitions import (
     RUN_ID,
     ensure_partitions,
@@ -100,7 +108,8 @@ def publish(
         identities: who the customers are; the table for them must be there.
 
     Raises:
-        UnreachableError: the warehouse cannot be reached, or broke off.
+        UnreachableError: the warehouse cannot be reached, broke off, or others hold a lock for too
+            long.
         RisklineError: the transaction failed and left everything as it was.
     """
     nightly = {name for name, contract in contracts.items() if RUN_ID in contract.column_names}
@@ -129,7 +138,8 @@ def publish_performance(
         contracts: the output contracts by table.
 
     Raises:
-        UnreachableError: the warehouse cannot be reached, or broke off.
+        UnreachableError: the warehouse cannot be reached, broke off, or others hold a lock for too
+            long.
         RisklineError: the transaction failed and left everything as it was.
     """
     _replace(
@@ -162,6 +172,8 @@ def _replace(
             places |= {name: (PARTITIONS, partition_of(name, value)) for name in by_night}
     with bulk_connect(url) as bulk, bulk.cursor() as cursor:
         try:
+            cursor.execute(BOUND_WAITS)
+            cursor.fetchall()
             # The same rows are published by one run at a time; the other one waits and replaces
             # them.
             cursor.execute(
@@ -183,6 +195,9 @@ def _replace(
                 f"{in_one_line(error)}; run it again"
             ) from error
         except adbc_driver_manager.Error as error:
+            if error.sqlstate == LOCK_TIMEOUT:
+                bulk.rollback()
+                raise held_up(url) from None
             raise RisklineError(
                 f"publishing {what} failed, and nothing of it is visible: {in_one_line(error)}; "
                 "run it again"

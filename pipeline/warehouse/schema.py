@@ -9,9 +9,12 @@ from psycopg import sql
 from pipeline.contracts.contract import Contract
 from pipeline.contracts.ddl import create_table
 from pipeline.warehouse import officers
+from pipeline.warehouse.connection import take_turns
 from pipeline.warehouse.partitions import AS_OF_DATE, partitioned
 
 SCHEMA = "risk"
+TURN = "riskline.schema"
+"""By which those who create what is missing take turns."""
 READER = "risk_reader"
 READERS = (READER, officers.OFFICER)
 """Roles that read the schema, where the server has them."""
@@ -110,7 +113,7 @@ def ensure_schema(connection: psycopg.Connection, contracts: Mapping[str, Contra
         contracts: the output contracts by table.
     """
     # Two runs at once would both find the schema missing.
-    connection.execute("SELECT pg_advisory_xact_lock(hashtext('riskline.schema'))")
+    take_turns(connection, TURN)
     found = connection.execute(
         "SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", [list(READERS)]
     ).fetchall()

@@ -7,7 +7,10 @@ import psycopg
 import pytest
 
 from pipeline.contracts.odcs import load_contracts
+from pipeline.errors import UnreachableError
 from pipeline.settings import REPOSITORY
+from pipeline.warehouse.audit import audited
+from pipeline.warehouse.connection import take_turns
 from pipeline.warehouse.private import ensure_private
 from pipeline.warehouse.publish import publish
 from pipeline.warehouse.schema import ensure_schema
@@ -74,6 +77,51 @@ def temporary_allowed(urls: dict[str, str]) -> Iterator[None]:
         connection.execute("GRANT TEMPORARY ON DATABASE warehouse TO PUBLIC")
         yield
         connection.execute("REVOKE TEMPORARY ON DATABASE warehouse FROM PUBLIC")
+
+
+IMPATIENT = "?options=-c%20lock_timeout%3D300"
+NIGHTS_KEY = f"hashtextextended('as_of_date {NIGHT}', 0)"
+
+
+@pytest.mark.parametrize(
+    ("role", "statement", "named"),
+    [
+        ("risk_reader", f"SELECT pg_advisory_lock({NIGHTS_KEY})", "risk_reader"),
+        ("risk_reader", f"SELECT pg_advisory_lock_shared({NIGHTS_KEY})", "risk_reader"),
+        ("risk_reader", "SELECT pg_advisory_lock(hashtext('riskline.schema'))", "risk_reader"),
+        ("risk_reader", "SELECT pg_advisory_lock(hashtext('riskline.audit'))", "risk_reader"),
+        ("alice", SAY, "alice"),
+    ],
+)
+def test_who_holds_a_lock_holds_a_night_up_for_a_while_and_is_named(
+    urls: dict[str, str], role: str, statement: str, named: str
+) -> None:
+    tables = night("held up", rows=5)
+    with psycopg.connect(urls[role]) as holder:
+        holder.execute(statement.encode())
+        with pytest.raises(UnreachableError, match=rf"held by .*{named} \(process \d+\)") as caught:
+            publish(urls["writer"] + IMPATIENT, NIGHT, tables, CONTRACTS)
+        assert "\n" not in str(caught.value)
+        assert count(urls, "risk_scores") == 3
+        holder.rollback()
+    publish(urls["writer"] + IMPATIENT, NIGHT, tables, CONTRACTS)
+    assert count(urls, "risk_scores") == 5
+    publish(urls["writer"], NIGHT, night("first"), CONTRACTS)
+
+
+def test_no_wait_for_a_lock_is_without_end(urls: dict[str, str]) -> None:
+    with psycopg.connect(urls["writer"]) as connection:
+        take_turns(connection, "any")
+        assert connection.execute("SHOW lock_timeout").fetchone() == ("10min",)
+        connection.rollback()
+        assert connection.execute("SHOW lock_timeout").fetchone() == ("0",)
+    with psycopg.connect(urls["risk_reader"]) as holder:
+        holder.execute("SELECT pg_advisory_xact_lock(hashtext('riskline.audit'))")
+        with (
+            pytest.raises(UnreachableError, match="risk_reader"),
+            audited(urls["writer"] + IMPATIENT, CONTRACTS, "promote", "1"),
+        ):
+            pytest.fail("begun without its entry")
 
 
 def count(urls: dict[str, str], table: str) -> int:
