@@ -69,21 +69,52 @@ def create(folder: PostgresFolder, account: Account, lock: int) -> None:
     # A name of its own: what a killed attempt was just about to start finds nothing.
     making = Path(tempfile.mkdtemp(prefix="data.new.", dir=folder.path))
     account.take_over(making)
-    passwords = {role: token_urlsafe(24) for role in (_SUPERUSER, *_ROLES)}
+    passwords = _with_missing({})
     _create_cluster(folder, making, account, lock, passwords[_SUPERUSER])
     # Written without waiting for the disk, then flushed once: nobody takes it for whole before it
     # is renamed, and thousands of single flushes take seconds on a disk that others use.
-    # A statement that fails would be logged with the password in it.
-    relaxed = ("fsync=off", "full_page_writes=off", "log_min_error_statement=panic")
+    relaxed = ("fsync=off", "full_page_writes=off")
     port = postmaster.start(making, account, *relaxed)
     try:
-        _create_roles_and_databases(port, passwords)
+        _complete(port, passwords)
     finally:
         postmaster.stop(making)
     _flush(folder, making, account, lock)
     folder.keep_passwords(passwords)
     making.rename(folder.data)
     folder.flush()
+
+
+def complete(folder: PostgresFolder, port: int) -> None:
+    """Give a running cluster what it lacks of roles, databases and rights.
+
+    It may have been created before there was one of them.
+
+    Args:
+        folder: The locked folder of the cluster.
+        port: Where its server listens.
+
+    Raises:
+        RisklineError: the superuser is not let in, or the server refuses.
+    """
+    kept = folder.passwords()
+    passwords = _with_missing(kept)
+    if passwords != kept:
+        # First: a role whose password nobody keeps would be of no use.
+        folder.keep_passwords(passwords)
+    try:
+        _complete(port, passwords)
+    except psycopg.Error as error:
+        # From None: a traceback would show the statement, and with it a password.
+        raise RisklineError(
+            f"the embedded server lacks roles or rights that it should have, and "
+            f"{folder.path / 'passwords.json'} does not let us complete it: "
+            f"{' '.join(str(error).split())}"
+        ) from None
+
+
+def _with_missing(passwords: Mapping[str, str]) -> dict[str, str]:
+    return {role: token_urlsafe(24) for role in (_SUPERUSER, *_ROLES)} | dict(passwords)
 
 
 def _remove(unfinished: Path) -> None:
@@ -152,7 +183,7 @@ def _initdb(
         raise RisklineError(f"initdb failed: {folder.log} ends with: {said}")
 
 
-def _create_roles_and_databases(port: int, passwords: Mapping[str, str]) -> None:
+def _complete(port: int, passwords: Mapping[str, str]) -> None:
     # Every setting is named, so that PG* variables of the caller have no say.
     with closing(
         psycopg.connect(
@@ -169,14 +200,21 @@ def _create_roles_and_databases(port: int, passwords: Mapping[str, str]) -> None
         )
     ) as connection:
         run = connection.execute
+        # A statement that fails would be logged with the password in it.
+        run("SET log_min_error_statement = panic")
+        roles = {name for (name,) in run("SELECT rolname FROM pg_roles")}
         for role in _ROLES:
-            password = Literal(passwords[role])
-            run(SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(Identifier(role), password))
+            if role not in roles:
+                password = Literal(passwords[role])
+                run(SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(Identifier(role), password))
+        databases = {name for (name,) in run("SELECT datname FROM pg_database")}
         for database, owner in _OWNERS.items():
-            names = (Identifier(database), Identifier(owner))
-            run(SQL("CREATE DATABASE {} OWNER {}").format(*names))
+            if database not in databases:
+                names = (Identifier(database), Identifier(owner))
+                run(SQL("CREATE DATABASE {} OWNER {}").format(*names))
+        # Nor may everybody create temporary objects, as PostgreSQL would let them.
         for database in (*_OWNERS, "postgres", "template1"):
-            run(SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(Identifier(database)))
+            run(SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(Identifier(database)))
         for database, guest in _GUESTS:
             names = (Identifier(database), Identifier(guest))
             run(SQL("GRANT CONNECT ON DATABASE {} TO {}").format(*names))

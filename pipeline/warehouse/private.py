@@ -42,15 +42,15 @@ def ensure_private(connection: psycopg.Connection, customers: Contract) -> None:
         "WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position",
         [SCHEMA, IDENTITY],
     ).fetchall()
-    if [name for (name,) in found] == [column.name for column in columns]:
-        return
     schema, table = sql.Identifier(SCHEMA), sql.Identifier(SCHEMA, IDENTITY)
-    if connection.execute("SELECT to_regnamespace(%s)", [SCHEMA]).fetchone() == (None,):
-        connection.execute(sql.SQL("CREATE SCHEMA {}").format(schema))
-    # Every night fills it anew: nothing is lost with what a former contract asked for.
-    connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table))
-    connection.execute(create_landing_table(_contract(columns), SCHEMA))
-    connection.execute(sql.SQL("ALTER TABLE {} ADD PRIMARY KEY (customer_id)").format(table))
+    if [name for (name,) in found] != [column.name for column in columns]:
+        if connection.execute("SELECT to_regnamespace(%s)", [SCHEMA]).fetchone() == (None,):
+            connection.execute(sql.SQL("CREATE SCHEMA {}").format(schema))
+        # Every night fills it anew: nothing is lost with what a former contract asked for.
+        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table))
+        connection.execute(create_landing_table(_contract(columns), SCHEMA))
+        connection.execute(sql.SQL("ALTER TABLE {} ADD PRIMARY KEY (customer_id)").format(table))
+    # The role may have come after the table.
     if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [OFFICER]).fetchone():
         role = sql.Identifier(OFFICER)
         connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, role))

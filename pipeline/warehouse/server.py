@@ -32,7 +32,7 @@ class Server:
 
         Args:
             database: `warehouse`, `airflow` or `bank` (or `postgres`, for the superuser).
-            role: `risk_pipeline`, `risk_reader`, `airflow`, `bank` or `postgres`.
+            role: `risk_pipeline`, `risk_reader`, `risk_officer`, `airflow`, `bank` or `postgres`.
 
         Returns:
             `postgresql://role:password@127.0.0.1:port/database`, each part quoted.
@@ -97,7 +97,9 @@ def _start(folder: PostgresFolder, lock: int) -> int:
     account = account_for(folder.data)
     if not folder.data.exists():
         cluster.create(folder, account, lock)
-    return postmaster.start(folder.data, account)
+    port = postmaster.start(folder.data, account)
+    cluster.complete(folder, port)
+    return port
 
 
 def _folder(home: Path) -> PostgresFolder:

@@ -17,13 +17,18 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from pipeline.contracts.odcs import load_contracts
 from pipeline.errors import RisklineError
 from pipeline.warehouse import postgres_programs
 from pipeline.warehouse.postgres_programs import _wheel_programs
 from pipeline.warehouse.postmaster import _serves
+from pipeline.warehouse.private import ensure_private
+from pipeline.warehouse.schema import ensure_schema
 from pipeline.warehouse.server import Server, ensure_running, stop
 
 REPOSITORY = Path(__file__).parents[2]
+OUTPUTS = load_contracts(REPOSITORY / "data_contracts" / "outputs")
+CUSTOMERS = load_contracts(REPOSITORY / "data_contracts" / "sources")["customers"]
 START = "import sys; from pathlib import Path; from pipeline.warehouse.server import ensure_running"
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")
 
@@ -118,11 +123,12 @@ def test_roles_connect_only_where_they_belong(shared_server: Server) -> None:
     belongs = {
         ("warehouse", "risk_pipeline"),
         ("warehouse", "risk_reader"),
+        ("warehouse", "risk_officer"),
         ("airflow", "airflow"),
         ("bank", "bank"),
     }
     for database in ("warehouse", "airflow", "bank", "postgres", "template1"):
-        for role in ("risk_pipeline", "risk_reader", "airflow", "bank"):
+        for role in ("risk_pipeline", "risk_reader", "risk_officer", "airflow", "bank"):
             if (database, role) in belongs:
                 assert ask(shared_server, database, role, "SELECT current_user") == role
             else:
@@ -140,7 +146,7 @@ def test_passwords_are_kept_to_their_file(shared_server: Server) -> None:
     file = folder / "passwords.json"
     passwords: dict[str, str] = json.loads(file.read_text())
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert len(set(passwords.values())) == 5
+    assert len(set(passwords.values())) == 6
     log = (folder / "server.log").read_text()
     arguments = Path(f"/proc/{postmaster_pid(folder / 'data')}/cmdline")
     said = log + (arguments.read_text() if arguments.exists() else "")
@@ -193,6 +199,45 @@ def test_committed_data_outlives_a_killed_server(risk_home: Path) -> None:
     with pytest.raises(RisklineError, match=r"server\.log ends with: .*FATAL") as caught:
         ensure_running(risk_home)
     assert "\n" not in str(caught.value)
+
+
+def test_a_cluster_from_before_a_role_gets_it_with_the_next_start(risk_home: Path) -> None:
+    server = ensure_running(risk_home)
+    root, writer = (server.url("warehouse", role) for role in ("postgres", "risk_pipeline"))
+    with psycopg.connect(root, autocommit=True) as connection:
+        connection.execute("DROP OWNED BY risk_officer; DROP ROLE risk_officer")
+        connection.execute("GRANT TEMPORARY ON DATABASE warehouse TO PUBLIC")
+    with psycopg.connect(writer) as connection:
+        ensure_schema(connection, OUTPUTS)
+        ensure_private(connection, CUSTOMERS)
+    file = risk_home / "postgres" / "passwords.json"
+    before = json.loads(file.read_text())
+    del before["risk_officer"]
+    file.write_text(json.dumps(before))
+    stop(risk_home)
+
+    server = ensure_running(risk_home)
+    with psycopg.connect(writer) as connection:
+        ensure_schema(connection, OUTPUTS)
+        ensure_private(connection, CUSTOMERS)
+    after = json.loads(file.read_text())
+    assert {role: after[role] for role in before} == before
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert after["risk_officer"] not in (risk_home / "postgres" / "server.log").read_text()
+    for table in ("risk.runs", "risk_private.customer_identity"):
+        query = f"SELECT count(*) FROM {table}"
+        assert ask(server, "warehouse", "risk_officer", query) == 0
+    query = "SELECT has_database_privilege('risk_reader', 'warehouse', 'TEMPORARY')"
+    assert ask(server, "warehouse", "risk_reader", query) is False
+
+    # Where the superuser's password is not the one that is kept, one line says so.
+    with psycopg.connect(root, autocommit=True) as connection:
+        connection.execute("ALTER ROLE postgres PASSWORD 'another'")
+    stop(risk_home)
+    with pytest.raises(RisklineError, match=r"passwords\.json does not let us") as caught:
+        ensure_running(risk_home)
+    assert "\n" not in str(caught.value)
+    assert not [role for role, password in after.items() if password in str(caught.value)]
 
 
 def test_a_server_that_is_just_being_launched_is_not_taken_for_gone(tmp_path: Path) -> None:
