@@ -13,7 +13,7 @@ from pipeline.warehouse.audit import audited
 from pipeline.warehouse.connection import take_turns
 from pipeline.warehouse.private import ensure_private
 from pipeline.warehouse.publish import publish
-from pipeline.warehouse.schema import ensure_schema
+from pipeline.warehouse.schema import VIEWS, ensure_schema
 from pipeline.warehouse.server import Server
 from tests.unit.test_publish import CONTRACTS, NIGHT, night
 
@@ -165,3 +165,118 @@ def test_no_type_of_a_callers_runs_with_the_rights_of_the_owner(
                 second.execute(SHADOW)
                 second.execute("SELECT risk.approve_override('text 0000', %s)", row)
     assert count(urls, "risk_scores") == before > 0
+
+
+#: What no reader and no officer may do; what touches what is personal is in test_private.py, and
+#: plain writes to each table are in test_publish.py and test_officers.py.
+REFUSED = [
+    # Become another.
+    "SET ROLE risk_pipeline",
+    "SET ROLE postgres",
+    "SET SESSION AUTHORIZATION risk_pipeline",
+    "GRANT risk_pipeline TO CURRENT_USER",
+    "ALTER ROLE CURRENT_USER SUPERUSER",
+    "ALTER ROLE CURRENT_USER CREATEROLE",
+    "ALTER ROLE risk_pipeline PASSWORD 'known'",
+    "ALTER ROLE risk_pipeline SET search_path = pg_temp",
+    "CREATE ROLE mine SUPERUSER",
+    "SELECT rolpassword FROM pg_authid",
+    "SELECT passwd FROM pg_shadow",
+    # Put code where others find it.
+    "CREATE SCHEMA mine",
+    "CREATE FUNCTION risk.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "CREATE FUNCTION public.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "CREATE FUNCTION pg_catalog.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "CREATE FUNCTION pg_temp.mine() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
+    "CREATE FUNCTION mine() RETURNS int LANGUAGE c AS 'libc', 'system'",
+    "CREATE TEMP TABLE mine (id int)",
+    "CREATE OR REPLACE VIEW risk.current_risk AS SELECT 1",
+    "CREATE RULE mine AS ON SELECT TO risk.runs DO INSTEAD SELECT 1",
+    "CREATE TRIGGER mine AFTER INSERT ON risk.runs EXECUTE FUNCTION risk.refuse_change()",
+    "CREATE EVENT TRIGGER mine ON ddl_command_end EXECUTE FUNCTION risk.refuse_change()",
+    "ALTER FUNCTION risk.seal_audit RESET ALL",
+    "ALTER TABLE risk.audit_log DISABLE TRIGGER ALL",
+    "DROP TRIGGER seal_audit ON risk.audit_log",
+    "LOAD '/tmp/mine'",
+    # Reach the machine.
+    "COPY (SELECT 1) TO PROGRAM 'id'",
+    "COPY risk.runs FROM PROGRAM 'id'",
+    "COPY (SELECT 1) TO '/tmp/mine'",
+    "SELECT pg_read_file('postgresql.conf')",
+    "SELECT pg_read_binary_file('/etc/passwd')",
+    "SELECT pg_ls_dir('.')",
+    "SELECT pg_stat_file('postgresql.conf')",
+    "SELECT pg_current_logfile()",
+    "SELECT lo_import('/etc/passwd')",
+    "SELECT lo_export(1, '/tmp/mine')",
+    "SELECT data FROM pg_largeobject",
+    # Bend the server.
+    "ALTER SYSTEM SET listen_addresses = '*'",
+    "ALTER DATABASE warehouse SET search_path = pg_temp",
+    "SET session_replication_role = replica",
+    "SET log_statement = 'all'",
+    "SELECT pg_reload_conf()",
+    "SELECT pg_rotate_logfile()",
+    "SELECT pg_switch_wal()",
+    "CREATE PUBLICATION mine FOR ALL TABLES",
+    "CREATE SUBSCRIPTION mine CONNECTION '' PUBLICATION mine",
+    "SELECT pg_create_logical_replication_slot('mine', 'pgoutput')",
+    # Stand in the way.
+    "BEGIN; LOCK TABLE risk.runs IN SHARE MODE",
+    "BEGIN; LOCK TABLE risk.audit_log IN ACCESS EXCLUSIVE MODE",
+    "SELECT * FROM risk.runs FOR SHARE",
+    "SELECT * FROM risk.audit_log FOR UPDATE",
+    "SELECT pg_terminate_backend({writer_pid})",
+    "SELECT pg_cancel_backend({writer_pid})",
+    # The audit log.
+    "INSERT INTO risk.audit_log (event, subject, detail) VALUES ('publish', 'x', '{{}}')",
+    "INSERT INTO risk.audit_log SELECT * FROM risk.audit_log ON CONFLICT DO NOTHING",
+    "MERGE INTO risk.audit_log USING risk.runs ON true WHEN MATCHED THEN DELETE",
+    "UPDATE risk.audit_log SET actor = 'eve'",
+    "DELETE FROM risk.audit_log",
+    "TRUNCATE risk.audit_log",
+]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_nobody_goes_beyond_their_rights(urls: dict[str, str], role: str) -> None:
+    succeeded = []
+    with (
+        closing(psycopg.connect(urls["writer"], autocommit=True)) as writer,
+        closing(psycopg.connect(urls[role], autocommit=True)) as connection,
+    ):
+        for statement in REFUSED:
+            try:
+                connection.execute(statement.format(writer_pid=writer.info.backend_pid).encode())
+            except psycopg.errors.InsufficientPrivilege:
+                connection.rollback()
+            else:
+                succeeded.append(statement)
+                connection.rollback()
+        assert writer.execute("SELECT 1").fetchone() == (1,)
+    assert succeeded == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_nobody_sees_what_another_session_asks(urls: dict[str, str], role: str) -> None:
+    with psycopg.connect(urls["writer"]) as writer, psycopg.connect(urls[role]) as connection:
+        writer.execute("SELECT 'a secret that is asked for'")
+        seen = connection.execute(
+            "SELECT query FROM pg_stat_activity WHERE pid = %s", [writer.info.backend_pid]
+        ).fetchone()
+    assert seen == ("<insufficient privilege>",)
+
+
+@pytest.mark.parametrize("table", [*CONTRACTS, *VIEWS])
+def test_an_officer_writes_to_no_table_but_says_what_is_an_officers(
+    urls: dict[str, str], table: str
+) -> None:
+    with psycopg.connect(urls["alice"]) as connection:
+        rights = connection.execute(
+            "SELECT has_table_privilege(%(t)s, 'SELECT'), has_table_privilege(%(t)s, "
+            "'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER'), "
+            "has_any_column_privilege(%(t)s, 'UPDATE, REFERENCES'), "
+            "has_any_column_privilege(%(t)s, 'INSERT')",
+            {"t": f"risk.{table}"},
+        ).fetchone()
+    assert rights == (True, False, False, table in {"warning_feedback", "tier_override"})
