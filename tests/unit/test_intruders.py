@@ -26,7 +26,7 @@ ASK = (
 ROLES = ("risk_reader", "alice")
 GRANTED_TO_ALL = """
 SELECT 'schema ' || nspname FROM pg_namespace, aclexplode(nspacl)
-WHERE nspname IN ('risk', 'risk_private') AND grantee = 0
+WHERE nspname IN ('risk', 'risk_partitions', 'risk_private') AND grantee = 0
 UNION ALL
 SELECT 'table ' || relname FROM pg_class, aclexplode(relacl)
 WHERE relnamespace IN ('risk'::regnamespace, 'risk_private'::regnamespace) AND grantee = 0
@@ -55,7 +55,7 @@ def urls(shared_server: Server) -> dict[str, str]:
             connection.execute(
                 f"CREATE ROLE {person} LOGIN PASSWORD '{person}' IN ROLE risk_officer".encode()
             )
-        connection.execute("DROP SCHEMA IF EXISTS risk, risk_private CASCADE")
+        connection.execute("DROP SCHEMA IF EXISTS risk, risk_partitions, risk_private CASCADE")
     with psycopg.connect(writer) as connection:
         ensure_schema(connection, CONTRACTS)
         ensure_private(connection, CUSTOMERS)
