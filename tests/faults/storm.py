@@ -51,7 +51,9 @@ def start(as_of: date) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*COMMAND, str(as_of)],
         cwd=REPOSITORY,
-        stdout=subprocess.DEVNULL,
+        # It tells each stage as it begins.
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -136,6 +138,7 @@ def storm(
     tries: int,
     seconds: float,
     fault: Callable[[subprocess.Popen[str]], None],
+    stage: str | None = None,
 ) -> None:
     """Run a night so many times with a fault at a random moment, and then to its end.
 
@@ -145,14 +148,17 @@ def storm(
         undisturbed: the hash that it must have in the end.
         tally: what becomes of it.
         tries: how many.
-        seconds: the span from a run's start in which the fault comes.
+        seconds: the span in which the fault comes, from the start of the run or of a stage.
         fault: does it; told the process of the run.
+        stage: from whose start on, if not from that of the run.
     """
     moments = random.Random(20241126)
     with watched(settings, as_of, tally):
         for _ in range(tries):
             forget(settings, as_of)
             process = start(as_of)
+            if stage is not None:
+                _wait_for(process, stage)
             time.sleep(moments.uniform(0, seconds))
             fault(process)
             _, said = process.communicate(timeout=300)
@@ -162,6 +168,14 @@ def storm(
             _, said = again.communicate(timeout=300)
             assert again.returncode == 0, f"the next try did not finish: {said}"
             tally.other_hashes += hash_of(settings, as_of) != undisturbed
+
+
+def _wait_for(process: subprocess.Popen[str], stage: str) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.split()[-1:] == [stage]:
+            return
+    raise AssertionError(f"the run never came to the stage {stage}")
 
 
 def _end(code: int, said: str) -> str:
