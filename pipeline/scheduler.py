@@ -20,6 +20,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import SecretStr
+
 from pipeline.business_day import close_of
 from pipeline.errors import RisklineError
 from pipeline.settings import PREFIX, REPOSITORY, Settings
@@ -72,12 +74,12 @@ def environment(settings: Settings, port: int = UI_PORT) -> dict[str, str]:
         "LOGGING__NAMESPACE_LEVELS": "airflow=WARNING alembic=WARNING py.warnings=ERROR",
     }
     own = {
-        f"{PREFIX}{name.upper()}": str(value)
-        for name, value in settings.model_dump(exclude={"source_url", "warehouse_url"}).items()
+        f"{PREFIX}{name.upper()}": (
+            value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        )
+        for name, value in settings
         if value is not None
     }
-    urls = {"source_url": settings.source_url, "warehouse_url": settings.warehouse_url}
-    own |= {f"{PREFIX}{name.upper()}": url.get_secret_value() for name, url in urls.items() if url}
     return {
         "AIRFLOW_HOME": str(home),
         **{f"AIRFLOW__{name}": value for name, value in airflow.items()},
