@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -14,6 +15,7 @@ from pipeline.settings import Settings
 from pipeline.simulator.bank import Bank, simulate
 from pipeline.simulator.load import load
 from pipeline.warehouse.server import ensure_running
+from tests.integration import browser
 from tests.integration.airflow_services import MINUTES, Airflow, airflow
 from tests.integration.dag_nights import REQUIRED
 from tests.integration.policies import write_policy
@@ -43,17 +45,35 @@ def asked(services: Airflow, run: str) -> Any:
 
 
 def answer(services: Airflow, run: str, option: str) -> dict[str, str]:
-    """Answer as the UI does, again where it asks again; the tasks' states once all is over."""
+    """Answer, again where it is asked again; the tasks' states once all is over.
+
+    In a browser, where there is one; else by what the UI itself would call.
+    """
     while True:
         # Airflow 3.3 takes an answer that comes at once for a failure, and tries again.
         time.sleep(8)
-        services.ask("PATCH", _question(run), {"chosen_options": [option], "params_input": {}})
+        if browser.PROGRAM is None:
+            services.ask("PATCH", _question(run), {"chosen_options": [option], "params_input": {}})
+        else:
+            click(services, run, option)
         states = services.wait(
             RETRAINING, run, lambda s: s["promote"] in DONE or s.get("approve") == "up_for_retry"
         )
         if states["promote"] in DONE:
             return states
         asked(services, run)
+
+
+def click(services: Airflow, run: str, option: str) -> None:
+    """Read the question where the UI shows it to a person, and press the button."""
+    path = f"/dags/{RETRAINING}/runs/{quote(run, safe='')}/tasks/approve/required_actions"
+    with browser.signed_in(services, path) as page:
+        page.get_by_text("Shall version 1 be the champion?").wait_for()
+        page.get_by_text("area under the ROC curve: 0.").wait_for()
+        button = page.get_by_role("button", name=option, exact=True)
+        with page.expect_response(lambda said: said.request.method == "PATCH") as told:
+            button.click()
+        assert told.value.ok
 
 
 def _question(run: str) -> str:
