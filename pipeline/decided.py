@@ -20,7 +20,7 @@ from pipeline.identity import digest_of, identity_of
 from pipeline.pseudonyms import Ids
 from pipeline.rooms import Rooms, warehouse_url
 from pipeline.scoring import reasons_by
-from pipeline.warehouse.history import past_of
+from pipeline.warehouse.history import night_under_other_ids, past_of
 from pipeline.warehouse.publish import check_outputs
 
 PUBLISHED = (
@@ -72,11 +72,12 @@ def decide_tables(
     close = close_of(as_of, settings.timezone)
     previous, past = past_of(warehouse_url(settings), as_of, close, rooms.outputs)
     ids = Ids.of(settings)
-    if previous is not None and previous.pseudonym_fingerprint != ids.fingerprint:
+    # Side by side, equal figures would link the ids of one night to those of another.
+    other = night_under_other_ids(warehouse_url(settings), as_of, ids.fingerprint)
+    if other is not None:
         raise RisklineError(
-            f"the night of {previous.as_of_date} is published under other customer ids, so that "
-            f"{as_of} cannot go on from it; set RISK_PSEUDONYM_KEY as it was then, or publish to a "
-            "warehouse without earlier nights"
+            f"the night of {other} is published under other customer ids than {as_of} would be; "
+            "set RISK_PSEUDONYM_KEY as it was then, or publish to a warehouse without other nights"
         )
     published = ids.published(facts.scored[CUSTOMER_ID].to_pylist())
     own = {name: customer for customer, name in published.items()}

@@ -34,7 +34,6 @@ class PreviousRun:
     run_id: str
     as_of_date: date
     status: str
-    pseudonym_fingerprint: str | None
 
 
 def past_of(
@@ -60,7 +59,7 @@ def past_of(
         # One look at all tables: the night might be published anew between two queries.
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         row = connection.execute(
-            "SELECT run_id, as_of_date, status, pseudonym_fingerprint FROM risk.runs "
+            "SELECT run_id, as_of_date, status FROM risk.runs "
             "WHERE as_of_date < %s ORDER BY as_of_date DESC LIMIT 1",
             [as_of],
         ).fetchone()
@@ -106,6 +105,23 @@ def past_of(
     for warning_id, action in said:
         answers.setdefault(warning_id, set()).add(Answer(action))
     return run, Past(customers.set_index("customer_id"), warnings, answers, overrides)
+
+
+def night_under_other_ids(url: str, as_of: date, fingerprint: str | None) -> date | None:
+    """The latest other night, if any, whose rows bear ids under another key, or under none.
+
+    Args:
+        url: of the warehouse.
+        as_of: the night that may be replaced.
+        fingerprint: of the key in use; None where there is none.
+    """
+    with connect(url) as connection:
+        row = connection.execute(
+            "SELECT max(as_of_date) FROM risk.runs WHERE as_of_date <> %s AND status <> %s "
+            "AND pseudonym_fingerprint IS DISTINCT FROM %s",
+            [as_of, RETIRED, fingerprint],
+        ).fetchone()
+    return row[0] if row else None
 
 
 def published_run(url: str, as_of: date) -> dict[str, Any] | None:

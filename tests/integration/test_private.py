@@ -123,6 +123,9 @@ def test_a_key_is_switched_on_in_an_empty_warehouse_only(plain: Settings) -> Non
     with pytest.raises(RisklineError, match="published under other customer ids") as caught:
         run(with_key(plain, KEY), NIGHTS[2])
     assert KEY not in str(caught.value)
+    # Nor before a later night: the two would tell whose pseudonyms they are.
+    with pytest.raises(RisklineError, match=f"the night of {NIGHTS[1]} is published under other"):
+        nightly.decide(with_key(plain, KEY), NIGHTS[0])
     assert published(plain) == before
 
 
