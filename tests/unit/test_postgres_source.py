@@ -1,6 +1,7 @@
 """A database's own types: numbers keep their value, however their columns are written."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psycopg
 import pyarrow as pa
@@ -101,3 +102,33 @@ def test_what_is_no_whole_number_is_refused_without_being_shown(value: str, bank
 def test_amounts_are_the_nearest_numbers(value: str, amount: float | None, bank_url: str) -> None:
     rows = read(bank_url, {"DUE_AMOUNT": f"'{value}'::numeric"})
     assert rows["due_amount"].to_pylist() == [amount]
+
+
+HOSTILE = ["'; DROP TABLE kept; --", "); DROP TABLE kept; --", "%s $1 {0}", "../../etc/passwd"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_columns_name_is_no_statement(name: str, bank_url: str) -> None:
+    with psycopg.connect(bank_url) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 1")
+    assert read(bank_url, {name: "'x'::text"})["loan_id"].to_pylist() == ["L1"]
+    with psycopg.connect(bank_url) as connection:
+        assert connection.execute("SELECT count(*) FROM kept").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("end", ["; DROP TABLE kept", ") AS pulled; DROP TABLE kept; --"])
+def test_a_query_file_is_one_question(end: str, bank_url: str, tmp_path: Path) -> None:
+    with psycopg.connect(bank_url) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 1")
+    (tmp_path / "repayments.sql").write_text(f"SELECT now() AS known_at{end}")
+    # What else lies in the folder is no query of a table, whatever it is called.
+    (tmp_path / "x; DROP TABLE kept.sql").write_text("DROP TABLE kept")
+    source = PostgresSource(bank_url, tmp_path)
+    assert not source.has('x"; DROP TABLE kept; --')
+    with pytest.raises(
+        RisklineError, match=r"query file repayments\.sql fails: .* correct it"
+    ) as e:
+        list(source.read(CONTRACT, None, UNTIL))
+    assert "\n" not in str(e.value)
+    with psycopg.connect(bank_url) as connection:
+        assert connection.execute("SELECT count(*) FROM kept").fetchone() == (1,)
