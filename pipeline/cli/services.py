@@ -97,6 +97,23 @@ def verify(
     )
 
 
+@audit.command()
+def show(
+    entries: Annotated[int, typer.Option(min=1, help="How many, the last ones.")] = 20,
+) -> None:
+    """Show the last entries."""
+    settings = read_settings()
+    from pipeline.rooms import ensure_warehouse
+    from pipeline.warehouse.query import read_only
+
+    ensure_warehouse(settings)
+    query = (
+        "SELECT entry, at, actor, event, subject, detail FROM risk.audit_log "  # noqa: S608 - a number
+        f"WHERE entry > (SELECT max(entry) FROM risk.audit_log) - {entries} ORDER BY entry"
+    )
+    print_table(*read_only(reader_url(settings), query))
+
+
 @app.command()
 def airflow(
     port: Annotated[int, typer.Option(min=1024, max=65535, help="Port of the UI.")] = 8080,

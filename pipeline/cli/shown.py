@@ -1,5 +1,6 @@
 """What all commands share: settings, dates, and how they print."""
 
+import re
 import sys
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from pipeline.settings import Settings
 
+UNPRINTABLE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 AsOf = Annotated[str, typer.Option("--as-of", help="Business date, YYYY-MM-DD.", metavar="DATE")]
 
 
@@ -63,6 +65,8 @@ def print_table(names: "Sequence[str]", rows: "Iterable[Sequence[object]]") -> N
 
     table = Table(*(escape(name) for name in names))
     for row in rows:
-        # Text, not markup: a customer's name may hold brackets.
-        table.add_row(*(Text("" if value is None else str(value)) for value in row))
+        # Text, not markup: a customer's name may hold brackets; and what an officer wrote must not
+        # move the cursor of whoever reads it.
+        cells = ("" if value is None else UNPRINTABLE.sub("\ufffd", str(value)) for value in row)
+        table.add_row(*map(Text, cells))
     open_console().print(table)

@@ -15,7 +15,8 @@ import pytest
 from pipeline.contracts.odcs import load_contracts
 from pipeline.contracts.schema import conform
 from pipeline.settings import REPOSITORY
-from pipeline.warehouse.publish import PERFORMANCE, publish
+from pipeline.warehouse.partitions import RUN_ID
+from pipeline.warehouse.publish import publish
 from pipeline.warehouse.server import ensure_running
 
 RISKLINE = Path(sys.executable).with_name("riskline")
@@ -57,7 +58,7 @@ def home(module_home: Path) -> Path:
     }
     tables = {}
     for name, contract in CONTRACTS.items():
-        if name == PERFORMANCE:
+        if RUN_ID not in contract.column_names:
             continue
         same = {field.name: of_type[field.type] for field in contract.arrow_schema}
         same |= {"run_id": "2024-05-31_0123456789ab", "reasons": '["so [bold]it is[/bold]"]'}
@@ -67,6 +68,7 @@ def home(module_home: Path) -> Path:
                 "customer_id": f"c{i}",
                 "warning_id": f"w{i}",
                 "check_name": f"c{i}",
+                "segment": f"s{i}",
                 "tier": t,
             }
             for i, t in enumerate(TIERS)
@@ -89,6 +91,24 @@ def test_sql_answers(home: Path) -> None:
 
 def test_sql_shows_text_as_it_is(home: Path) -> None:
     assert "[bold]it is[/bold]" in read(home, "sql", "select reasons from risk.current_warnings")
+
+
+def test_no_text_reaches_the_terminal_as_a_command(home: Path) -> None:
+    shown = read(home, "sql", r"select E'\x1b[2J\x1b]0;title\x07' || chr(155) || 'wiped' as note")
+    assert "[2J" in shown
+    assert "wiped" in shown
+    assert not re.search(r"[\x1b\x07\x9b]", shown)
+
+
+def test_the_audit_log_is_shown_and_verified(home: Path) -> None:
+    assert re.search(r"publish.*2024-05-31_0123456789ab", read(home, "audit", "show"))
+    said = read(home, "audit", "verify")
+    found = re.fullmatch(r"the audit log holds: 1 entries, the last hash is ([0-9a-f]{64})\n", said)
+    assert found
+    assert read(home, "audit", "verify", "--hash", found[1]) == said
+    refused = riskline(home, "audit", "verify", "--hash", "0" * 64)
+    assert refused.returncode == 1
+    assert re.fullmatch(r"riskline: the audit log no longer holds .*\n", refused.stderr)
 
 
 def test_sql_changes_nothing(home: Path) -> None:
