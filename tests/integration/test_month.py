@@ -20,6 +20,7 @@ from tests.integration.scored_bank import BANK, ask, published, run, say, writer
 from tests.unit.test_warning_life import LEGAL
 
 CAPACITY = 20
+pytestmark = pytest.mark.timeout(1800)
 #: Longer than the longest time limit of a rule that fires here, and than the shortest cool-off.
 MONTH = [BANK.last_date - timedelta(days=back) for back in reversed(range(31))]
 ASKED_ON, COUNTS_UNTIL = MONTH[5], MONTH[12]
