@@ -243,11 +243,15 @@ def test_a_cluster_from_before_a_role_gets_it_with_the_next_start(risk_home: Pat
 def test_a_server_that_is_just_being_launched_is_not_taken_for_gone(tmp_path: Path) -> None:
     # While a process passes from one program to the next it has no arguments for a moment.
     program = shutil.copy(shutil.which("sh") or "/bin/sh", tmp_path / "postgres")
-    shell = ["sh", "-c", 'exec "$@" & echo $!; wait', "sh"]
+    # A shell gives what it starts beside itself no input of its own accord.
+    shell = ["sh", "-c", 'exec 3<&0; exec "$@" <&3 & echo $!; wait', "sh"]
     without_arguments = 0
     for _ in range(100):
-        server = [program, "-c", "sleep 0.02; exit", "-D", str(tmp_path)]
-        with subprocess.Popen([*shell, *server], stdout=subprocess.PIPE) as starter:
+        # It lives until it is let go, however busy the machine is.
+        server = [program, "-c", "read _; exit", "-D", str(tmp_path)]
+        with subprocess.Popen(
+            [*shell, *server], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as starter:
             assert starter.stdout is not None
             pid = int(starter.stdout.readline())
             arguments = Path(f"/proc/{pid}/cmdline")
