@@ -32,9 +32,9 @@ lint: setup
 bench: setup
 	$(VENV)/bin/python -m pytest -s tests/benchmarks/bench_*.py
 
-# Faults injected for real, each as often as it takes to believe it; prints the tally.
+# Faults injected for real, each as often as it takes to believe it, and a whole month of nights.
 torture: setup
-	TORTURE=1 $(VENV)/bin/python -m pytest -s tests/faults
+	TORTURE=1 $(VENV)/bin/python -m pytest -s tests/faults tests/integration/test_month.py
 
 # The pages data_contracts/README.md, from the contracts, and pipeline/features/README.md, from the
 # declarations, with data_contracts/lake/.

@@ -29,6 +29,7 @@ PATHS = (
     ("model_versions", "source"),
     ("model_versions", "storage_location"),
 )
+Tables = dict[str, list[dict[str, Any]]]
 UNLIKE = ("started_at", "finished_at", "trigger")
 """What two runs of the same night do not share."""
 
@@ -104,7 +105,7 @@ def say(settings: Settings, answers: list[tuple[str, date, str]]) -> None:
         connection.execute("ALTER TABLE risk.warning_feedback ENABLE TRIGGER check_feedback")
 
 
-def published(settings: Settings) -> dict[str, list[Any]]:
+def published(settings: Settings) -> Tables:
     """All rows of all nights, by table, less what two runs of the same night do not share."""
     with psycopg.connect(writer(settings)) as connection:
         return {
@@ -118,6 +119,14 @@ def published(settings: Settings) -> dict[str, list[Any]]:
             for name, contract in Rooms(settings).outputs.items()
             if "run_id" in contract.column_names
         }
+
+
+def of_nights(tables: Tables, nights: list[date]) -> Tables:
+    """The rows of some nights."""
+    days = {str(night) for night in nights}
+    return {
+        name: [row for row in rows if row["as_of_date"] in days] for name, rows in tables.items()
+    }
 
 
 def ask(settings: Settings, query: str) -> list[tuple[Any, ...]]:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,9 +17,16 @@ from pipeline.warehouse.history import stale_nights
 from tests.integration import scored_bank
 from tests.integration.airflow_services import MINUTES, Airflow, airflow
 from tests.integration.browser import needs_browser, signed_in
-from tests.integration.scored_bank import NIGHTS, ask, empty_warehouse, published, run, writer
-
-Tables = dict[str, list[dict[str, Any]]]
+from tests.integration.scored_bank import (
+    NIGHTS,
+    Tables,
+    ask,
+    empty_warehouse,
+    of_nights,
+    published,
+    run,
+    writer,
+)
 
 
 @pytest.fixture(scope="module")
@@ -60,13 +66,6 @@ def until_published(settings: Settings, services: Airflow, nights: list[date]) -
             return
         assert time.monotonic() < deadline, runs
         time.sleep(1)
-
-
-def of_nights(tables: Tables, nights: list[date]) -> Tables:
-    days = {str(night) for night in nights}
-    return {
-        name: [row for row in rows if row["as_of_date"] in days] for name, rows in tables.items()
-    }
 
 
 def test_from_the_command_line_side_by_side_and_backwards(

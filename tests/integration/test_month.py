@@ -1,5 +1,6 @@
 """A month of nights with officers who answer: how warnings and overrides fare over time."""
 
+import os
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -21,8 +22,10 @@ from tests.unit.test_warning_life import LEGAL
 
 CAPACITY = 20
 pytestmark = pytest.mark.timeout(1800)
-#: Longer than the longest time limit of a rule that fires here, and than the shortest cool-off.
-MONTH = [BANK.last_date - timedelta(days=back) for back in reversed(range(31))]
+#: By make torture a month; else half of one, which is longer still than most time limits and than
+#: the shortest cool-off.
+NIGHTS = 31 if os.environ.get("TORTURE") == "1" else 15
+MONTH = [BANK.last_date - timedelta(days=back) for back in reversed(range(NIGHTS))]
 ASKED_ON, COUNTS_UNTIL = MONTH[5], MONTH[12]
 Row = dict[str, Any]
 
@@ -87,7 +90,7 @@ def lives(month: Mapping[str, list[Row]]) -> dict[str, dict[str, Row]]:
 
 def test_no_warning_is_raised_twice(month: Mapping[str, list[Row]]) -> None:
     found = lives(month)
-    assert len(found) > 100
+    assert len(found) > 50
     for rows in found.values():
         new = [night for night, row in rows.items() if row["status"] == "new"]
         assert new == [min(rows)] == [next(iter(rows.values()))["first_raised"]]
@@ -131,7 +134,7 @@ def test_escalations_come_on_the_day_after_the_time_limit(month: Mapping[str, li
                 assert row["status_since"] == str(limit + timedelta(days=1))
             elif row["status"] in {"new", "ongoing"}:
                 assert not is_late
-    assert escalated > 10
+    assert escalated > 5
 
 
 def test_a_cool_off_is_kept(month: Mapping[str, list[Row]], settings: Settings) -> None:
@@ -144,7 +147,7 @@ def test_a_cool_off_is_kept(month: Mapping[str, list[Row]], settings: Settings) 
             raised[key].append(date.fromisoformat(row["as_of_date"]))
         if row["status"] == "released" and row["status_since"] == row["as_of_date"]:
             released[key].append(date.fromisoformat(row["as_of_date"]))
-    assert sum(map(len, released.values())) > 10
+    assert sum(map(len, released.values())) > 3
     for key, days in released.items():
         for day in days:
             later = [each for each in raised[key] if each > day]
@@ -200,4 +203,4 @@ def test_the_audit_log_tells_of_all_of_it(
         verify(writer(settings))
     counts = dict(ask(settings, "SELECT event, count(*) FROM risk.audit_log GROUP BY event"))
     assert counts["publish"] == len(MONTH)
-    assert counts["feedback"] > 10
+    assert counts["feedback"] > 5
