@@ -38,19 +38,28 @@ VIEWS: dict[str, tuple[str, str]] = {
             SELECT
                 as_of_date,
                 run_id,
-                row_number() OVER (ORDER BY as_of_date) AS place,
-                previous_run_id IS DISTINCT FROM lag(run_id) OVER (ORDER BY as_of_date) AS is_stale
+                status = 'retired' AS is_retired,
+                row_number() OVER before AS place,
+                -- What rests on a night whose rows are no longer kept cannot be decided again.
+                previous_run_id IS DISTINCT FROM lag(run_id) OVER before
+                    AND lag(status) OVER before IS DISTINCT FROM 'retired' AS is_stale
             FROM risk.runs
+            WINDOW before AS (ORDER BY as_of_date)
         ),
         marked AS (
             SELECT * FROM nights WHERE place = 1
             UNION ALL
             -- A night that follows a stale one will change with it.
-            SELECT n.as_of_date, n.run_id, n.place, n.is_stale OR m.is_stale
+            SELECT
+                n.as_of_date, n.run_id, n.is_retired, n.place,
+                n.is_stale OR (m.is_stale AND NOT m.is_retired)
             FROM nights AS n
             JOIN marked AS m ON n.place = m.place + 1
         )
-        SELECT as_of_date, run_id FROM marked WHERE is_stale ORDER BY as_of_date
+        SELECT as_of_date, run_id
+        FROM marked
+        WHERE is_stale AND NOT is_retired
+        ORDER BY as_of_date
     """,
     ),
     "model_verdicts": (

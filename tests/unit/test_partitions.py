@@ -78,6 +78,16 @@ def test_nothing_goes_on_from_a_night_that_is_gone(url: str) -> None:
     assert run.as_of_date == DAYS[2]
 
 
+def test_what_rests_on_a_night_that_is_gone_is_never_stale(url: str) -> None:
+    publish(url, DAYS[1], night("another", DAYS[1]), CONTRACTS)
+    assert stale_nights(url) == DAYS[1:]
+    retire(url, TABLES, keep_nights=3)
+    # Its rows are as they were decided: nobody can decide them again from what is left.
+    with psycopg.connect(url) as connection:
+        connection.execute("UPDATE risk.runs SET status = 'retired' WHERE run_id = 'another'")
+    assert stale_nights(url) == []
+
+
 def test_who_reads_an_old_night_is_not_disturbed(url: str, shared_server: Server) -> None:
     reader_url = shared_server.url("warehouse", "risk_reader")
     query = f"SELECT count(*) FROM risk.risk_scores WHERE as_of_date = '{DAYS[0]}'"
