@@ -132,6 +132,7 @@ def test_it_weighs_a_policy_by_outcomes_that_are_known(settings: Settings) -> No
 
 def test_a_policy_that_warns_of_all_catches_all(settings: Settings) -> None:
     found = what_if(settings, NIGHTS[-1], ["warning_rules.pd_above.bound=-1"])
-    assert found.then.loss_caught > 0.9
     assert found.then.defaults_caught == pytest.approx(1)
+    # All but the losses on customers who are in default already, and past warning.
+    assert found.now.loss_caught < found.then.loss_caught <= 1
     assert found.moves.empty
