@@ -22,6 +22,7 @@ from tests.integration.scored_bank import NIGHTS, run, writer
 
 IS_TORTURE = os.environ.get("TORTURE") == "1"
 AS_OF = NIGHTS[1]
+pytestmark = pytest.mark.timeout(3600)
 
 
 @pytest.fixture(scope="module")
