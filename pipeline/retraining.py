@@ -232,16 +232,8 @@ def evidence(settings: Settings, as_of: date) -> Evidence:
     Raises:
         RisklineError: the source or a contract fails, or the bank's past does not reach far enough.
     """
-    pull(settings, as_of)
-    check(settings, as_of)
     policy = load_policy(settings.policy, as_of)
-    latest = cohorts(settings, as_of, policy, most=1)
-    if not latest:
-        raise RisklineError(
-            f"no month end has a full horizon by {as_of}; wait for more months, or shorten the "
-            "horizon in the policy"
-        )
-    (later,) = latest
+    later = latest_matured(settings, as_of, policy)
     return measure(
         cohorts(settings, later.as_of, policy, most=policy.training_cohorts),
         later,
@@ -251,6 +243,23 @@ def evidence(settings: Settings, as_of: date) -> Evidence:
         held_out_cohorts=policy.held_out_cohorts,
         params=training_params(settings, policy),
     )
+
+
+def latest_matured(settings: Settings, as_of: date, policy: Policy) -> Cohort:
+    """Pull and check what is known on a date; the latest month end whose outcomes are known by it.
+
+    Raises:
+        RisklineError: the source or a contract fails, or no horizon is over yet.
+    """
+    pull(settings, as_of)
+    check(settings, as_of)
+    latest = cohorts(settings, as_of, policy, most=1)
+    if not latest:
+        raise RisklineError(
+            f"no month end has a full horizon by {as_of}; wait for more months, or shorten the "
+            "horizon in the policy"
+        )
+    return latest[0]
 
 
 def cohorts(settings: Settings, as_of: date, policy: Policy, *, most: int) -> list[Cohort]:

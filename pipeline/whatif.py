@@ -21,8 +21,7 @@ from pipeline.features.build import CUSTOMER_ID
 from pipeline.features.cohorts import read_or_build
 from pipeline.features.debts import build_debts
 from pipeline.features.registry import monotone_by_name, names_by_dimension
-from pipeline.nightly import check, pull
-from pipeline.retraining import cohorts, training_params
+from pipeline.retraining import cohorts, latest_matured, training_params
 from pipeline.rooms import Rooms
 from pipeline.scoring import score_customers
 from pipeline.settings import Settings
@@ -121,15 +120,7 @@ def what_if(settings: Settings, as_of: date, changes: Sequence[str]) -> WhatIf:
     """
     policy = load_policy(settings.policy, as_of)
     other = changed(policy, changes)
-    pull(settings, as_of)
-    check(settings, as_of)
-    latest = cohorts(settings, as_of, policy, most=1)
-    if not latest:
-        raise RisklineError(
-            f"no month end has a full horizon by {as_of}; wait for more months, or shorten the "
-            "horizon in the policy"
-        )
-    (later,) = latest
+    later = latest_matured(settings, as_of, policy)
     rooms = Rooms(settings)
     model = _model_of_then(settings, later.as_of, policy)
     engine = rooms.feature_engine

@@ -26,6 +26,7 @@ from pipeline.contracts.judged import quarantine_table
 from pipeline.decisions.policy import load_policy
 from pipeline.features.cohorts import build_partition, read_or_build
 from pipeline.features.registry import monotone_by_name, names_by_dimension
+from pipeline.judging import judge
 from pipeline.lake import Lake
 from pipeline.rooms import Rooms, warehouse_url
 from pipeline.settings import REPOSITORY, Settings
@@ -79,19 +80,7 @@ def verdicts() -> pd.Series:
 def test_every_row_lands_and_goes_to_one_side(lender: Lender) -> None:
     nightly.pull(lender.settings, LAST_DAY)
     nightly.check(lender.settings, LAST_DAY)
-    rooms = Rooms(lender.settings)
-    counts = {
-        name: quarantine_table(
-            rooms.contracts[name],
-            rooms.contracts,
-            rooms.lake,
-            rooms.engine,
-            LAST_DAY,
-            lender.settings.timezone,
-            lender.settings.lookback_days,
-        )
-        for name in in_order_of_reference(rooms.contracts)
-    }
+    counts = judge(Rooms(lender.settings), LAST_DAY).counts
     people = rows_of("traindemographics", "testdemographics")
     closed = rows_of("trainprevloans", "testprevloans")
     july = rows_of("trainperf")
