@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from models import registry
-from pipeline.as_of import known_at_close
 from pipeline.contracts.contract import Severity
 from pipeline.contracts.data_docs import write_data_docs
 from pipeline.contracts.expectations import CheckResult
@@ -22,6 +21,7 @@ from pipeline.contracts.schema import conform
 from pipeline.decided import PUBLISHED, Facts, decide_tables
 from pipeline.decisions.policy import load_policy
 from pipeline.errors import RisklineError
+from pipeline.features.build import CUSTOMER_ID
 from pipeline.features.cohorts import FEATURES, build_partition, partition_name
 from pipeline.features.debts import build_debts
 from pipeline.judging import judge
@@ -37,7 +37,7 @@ from pipeline.warehouse import publish as warehouse
 from pipeline.warehouse.connection import connect
 from pipeline.warehouse.history import stale_nights
 from pipeline.warehouse.partitions import partitioned, retire
-from pipeline.warehouse.private import SOURCE_ID, ensure_private, identity_columns
+from pipeline.warehouse.private import SOURCE_ID, ensure_private, personal_columns
 
 log = logging.getLogger("riskline")
 
@@ -124,21 +124,18 @@ def build(settings: Settings, as_of: date) -> int:
         RisklineError: no customer is known on that date.
     """
     rooms = Rooms(settings)
-    rows = build_partition(
-        rooms.contracts, rooms.lake, rooms.feature_engine, as_of, settings.timezone
-    )
-    if len(rows) == 0:
+    engine = rooms.feature_engine
+    built = build_partition(rooms.contracts, rooms.lake, engine, as_of, settings.timezone)
+    if len(built.rows) == 0:
         raise RisklineError(
             f"no customer is known on {as_of}; check the table customers, or run a later night"
         )
-    known = known_at_close(
-        rooms.contracts, rooms.lake, rooms.feature_engine, as_of, settings.timezone
-    )
-    rooms.lake.write(NIGHT, "debts", as_of, build_debts(known, rooms.feature_engine))
-    personal = [column.name for column in identity_columns(rooms.contracts["customers"])][2:]
-    named = known["customers"].select("customer_id", *personal).order_by("customer_id")
-    rooms.lake.write(NIGHT, "identities", as_of, rooms.feature_engine.to_arrow(named))
-    return len(rows)
+    rooms.lake.write(NIGHT, "debts", as_of, build_debts(built.frames, engine))
+    personal = [column.name for column in personal_columns(rooms.contracts["customers"])]
+    customers = built.frames.rows("customers").select(CUSTOMER_ID, *personal)
+    identities = engine.to_arrow(customers.order_by(CUSTOMER_ID))
+    rooms.lake.write(NIGHT, "identities", as_of, identities)
+    return len(built.rows)
 
 
 def score(settings: Settings, as_of: date) -> str:
@@ -285,11 +282,11 @@ def run(
 def _identities(rooms: Rooms, as_of: date) -> pa.Table:
     """Who the customers are, by the ids under which they are published."""
     rows = rooms.lake.read(NIGHT, "identities", as_of)
-    own = rows["customer_id"].to_pylist()
+    own = rows[CUSTOMER_ID].to_pylist()
     published = pa.array(Ids.of(rooms.settings).published(own).values(), pa.string())
-    rest = rows.drop_columns("customer_id")
+    rest = rows.drop_columns(CUSTOMER_ID)
     return pa.table(
-        {"customer_id": published, SOURCE_ID: rows["customer_id"]}
+        {CUSTOMER_ID: published, SOURCE_ID: rows[CUSTOMER_ID]}
         | {name: rest[name] for name in rest.column_names}
     )
 

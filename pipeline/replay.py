@@ -10,8 +10,9 @@ from pipeline.as_of import known_at_close
 from pipeline.decided import PUBLISHED, Decided, Facts, decide_tables
 from pipeline.decisions.policy import Policy
 from pipeline.errors import RisklineError
-from pipeline.features.build import build_features
+from pipeline.features.build import Frames, build_features
 from pipeline.features.debts import build_debts
+from pipeline.features.registry import FEATURES as DECLARED
 from pipeline.judging import judge
 from pipeline.record import read_record
 from pipeline.rooms import Rooms, warehouse_url
@@ -90,6 +91,8 @@ def compute(rooms: Rooms, as_of: date, model: Registered, policy: Policy) -> Dec
     checks = judge(rooms, as_of).checks
     engine = rooms.feature_engine
     known = known_at_close(rooms.contracts, rooms.lake, engine, as_of, settings.timezone)
-    features, debts = build_features(known, engine), build_debts(known, engine)
+    frames = Frames(known, engine, DECLARED.values())
+    features = build_features(known, engine, frames=frames)
+    debts = build_debts(frames, engine)
     scored = score_customers(model, features, settings.threads)
     return decide_tables(rooms, as_of, Facts(features, debts, checks, scored), model, policy)

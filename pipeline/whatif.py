@@ -17,7 +17,7 @@ from pipeline.decisions.night import Decisions, Past, decide_night
 from pipeline.decisions.policy import TIERS, Policy, load_policy
 from pipeline.decisions.warnings import CARRIED, Reason
 from pipeline.errors import RisklineError
-from pipeline.features.build import CUSTOMER_ID
+from pipeline.features.build import CUSTOMER_ID, Frames
 from pipeline.features.cohorts import read_or_build
 from pipeline.features.debts import build_debts
 from pipeline.features.registry import monotone_by_name, names_by_dimension
@@ -125,7 +125,7 @@ def what_if(settings: Settings, as_of: date, changes: Sequence[str]) -> WhatIf:
     model = _model_of_then(settings, later.as_of, policy)
     engine = rooms.feature_engine
     known = known_at_close(rooms.contracts, rooms.lake, engine, later.as_of, settings.timezone)
-    debts = build_debts(known, engine).to_pandas()
+    debts = build_debts(Frames(known, engine), engine).to_pandas()
     features = read_or_build(rooms.contracts, rooms.lake, engine, later.as_of, settings.timezone)
     scored = score_customers(model, features, settings.threads).to_pandas().set_index(CUSTOMER_ID)
     now, then = (

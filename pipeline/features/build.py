@@ -31,7 +31,10 @@ def features_schema(features: Iterable[str] = FEATURES) -> pa.Schema:
 
 
 def build_features(
-    known: Known, engine: Engine, features: Mapping[str, Feature] = FEATURES
+    known: Known,
+    engine: Engine,
+    features: Mapping[str, Feature] = FEATURES,
+    frames: "Frames | None" = None,
 ) -> pa.Table:
     """One row a known customer, in the order of customer_id.
 
@@ -39,12 +42,13 @@ def build_features(
         known: the tables as of the day.
         engine: where they live.
         features: which ones, all unless said otherwise.
+        frames: of the day and of these features, where more is to be made of them.
 
     Returns:
         Columns of ``features_schema``; a feature is null where there is nothing to compute it
         from, and never infinite or not a number.
     """
-    frames = Frames(known, engine, features.values())
+    frames = frames or Frames(known, engine, features.values())
     ordered = frames.rows("customers").select(CUSTOMER_ID, SEGMENT).order_by(CUSTOMER_ID)
     customers = engine.to_arrow(ordered)
     columns: dict[str, pa.ChunkedArray] = {}

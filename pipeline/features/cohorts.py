@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -16,11 +17,20 @@ from pipeline.contracts.judged import judged_stamps
 from pipeline.contracts.quarantine import REASONS, split
 from pipeline.engines.base import Engine
 from pipeline.errors import RisklineError
-from pipeline.features.build import build_features
+from pipeline.features.build import Frames, build_features
 from pipeline.features.contract import features_contract
+from pipeline.features.registry import FEATURES as DECLARED
 from pipeline.lake import Lake
 
 FEATURES = "features"
+
+
+@dataclass(frozen=True)
+class Built:
+    """A day's features, and the frames that they were made of, for what else is made of them."""
+
+    rows: pa.Table
+    frames: Frames
 
 
 @lru_cache(maxsize=1)
@@ -49,7 +59,7 @@ def build_partition(
     engine: Engine,
     as_of: date,
     timezone: ZoneInfo,
-) -> pa.Table:
+) -> Built:
     """Build the features of a day and keep them, in place of what was kept of that day.
 
     Raises:
@@ -58,7 +68,8 @@ def build_partition(
     # Looked at before the rows are: what lands meanwhile makes the partition one to build again.
     rows_seen = _rows_seen(contracts, lake, as_of)
     known = known_at_close(contracts, lake, engine, as_of, timezone)
-    rows = build_features(known, engine)
+    frames = Frames(known, engine, DECLARED.values())
+    rows = build_features(known, engine, frames=frames)
     broken = split(rows, features_contract(), engine).quarantined
     if len(broken):
         reason = broken.column(REASONS)[0].as_py()[0]
@@ -70,7 +81,7 @@ def build_partition(
     name = partition_name(contracts, timezone)
     lake.write(FEATURES, name, as_of, rows)
     lake.mark(FEATURES, name, as_of, made_by=rows_seen)
-    return rows
+    return Built(rows, frames)
 
 
 def read_or_build(
@@ -89,7 +100,7 @@ def read_or_build(
     is_kept = lake.exists(FEATURES, name, as_of) and as_of in lake.marks(FEATURES, name)
     if is_kept and lake.made_by(FEATURES, name, as_of) == _rows_seen(contracts, lake, as_of):
         return lake.read(FEATURES, name, as_of)
-    return build_partition(contracts, lake, engine, as_of, timezone)
+    return build_partition(contracts, lake, engine, as_of, timezone).rows
 
 
 def _rows_seen(contracts: Mapping[str, Contract], lake: Lake, as_of: date) -> str:

@@ -2,17 +2,16 @@
 
 import pyarrow as pa
 
-from pipeline.as_of import Known
 from pipeline.engines.base import Engine
 from pipeline.features.build import Frames
 from pipeline.features.frames.open_loans import open_loans
 
 
-def build_debts(known: Known, engine: Engine) -> pa.Table:
+def build_debts(frames: Frames, engine: Engine) -> pa.Table:
     """One row for each loan of which something is owed and each running credit line.
 
     Args:
-        known: the tables as of the day.
+        frames: of the day.
         engine: where they live.
 
     Returns:
@@ -20,7 +19,7 @@ def build_debts(known: Known, engine: Engine) -> pa.Table:
         collateral_value and credit_limit (null for what is no credit line), in the order of
         loan_id; amounts in the bank's currency.
     """
-    rows = Frames(known, engine).rows(open_loans)
+    rows = frames.rows(open_loans)
     chosen = rows.select(
         "loan_id",
         "customer_id",

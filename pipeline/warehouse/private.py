@@ -24,8 +24,13 @@ def identity_columns(customers: Contract) -> tuple[Column, ...]:
     return (
         Column("customer_id", own.type, "The customer, as in the schema risk.", True, False),
         Column(SOURCE_ID, own.type, "The customer's number at the bank.", True, True),
-        *(column for column in customers.columns if column.is_personal),
+        *personal_columns(customers),
     )
+
+
+def personal_columns(customers: Contract) -> tuple[Column, ...]:
+    """What the contract of customers marks as personal."""
+    return tuple(column for column in customers.columns if column.is_personal)
 
 
 def ensure_private(connection: psycopg.Connection, customers: Contract) -> None:

@@ -212,7 +212,7 @@ class _Bank:
                 quarantine_table(contract, CONTRACTS, lake, engine, as_of, UTC_ZONE, 3)
 
     def features(self, day: date) -> pa.Table:
-        return build_partition(CONTRACTS, self.lake, self.engine, day, UTC_ZONE)
+        return build_partition(CONTRACTS, self.lake, self.engine, day, UTC_ZONE).rows
 
 
 def _arrow(name: str, part: list[dict[str, object]]) -> pa.Table:

@@ -169,7 +169,7 @@ def test_later_rows_change_no_feature(lender: Lender, tmp_path: Path) -> None:
     for mine, theirs in zip(as_learnt, features(forged), strict=True):
         assert mine.equals(theirs)
     # The forgery is no blank: the day after sees it.
-    after = build_partition(rooms.contracts, forged, rooms.engine, later, settings.timezone)
+    after = build_partition(rooms.contracts, forged, rooms.engine, later, settings.timezone).rows
     assert not after.equals(as_learnt[0])
 
 
