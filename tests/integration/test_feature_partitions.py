@@ -96,7 +96,7 @@ def test_what_is_kept_is_read_and_not_built_again(
 ) -> None:
     built = _features(settings)
 
-    def refuse(*_: object) -> pa.Table:
+    def refuse(*_: object, **__: object) -> pa.Table:
         raise AssertionError("built again")
 
     monkeypatch.setattr(cohorts, "build_features", refuse)
@@ -140,7 +140,7 @@ def test_a_value_that_cannot_be_stops_the_build_and_leaves_what_was_kept(
 ) -> None:
     built = _features(settings)
 
-    def impossible(*_: object) -> pa.Table:
+    def impossible(*_: object, **__: object) -> pa.Table:
         shares = pa.array([1.5, *([None] * (len(built) - 1))], pa.float64())
         place = built.schema.get_field_index("late_share_12m")
         return built.set_column(place, "late_share_12m", shares)
