@@ -26,7 +26,7 @@ schema `risk` of the warehouse, whole or not at all.
 | `pull` | lands what the source has learnt up to the close of that day |
 | `check` | quarantines rows that break their data contract, and gates the night |
 | `build` | builds the features of the seven dimensions |
-| `score` | scores with the champion model |
+| `score` | scores with the champion, or on past nights with the champion by then |
 | `decide` | tiers, expected loss and warnings, given the night published before |
 | `publish` | swaps the night into the warehouse in one transaction |
 | `settle` | decides later nights again that now rest on another past, unless told not to |
@@ -48,7 +48,9 @@ remedy. Nothing of the night is published, and the night before stays readable.
 2. `check`: a contract does not hold. Look at the night's checks (`data_docs/<date>/index.html` in
    `RISK_HOME`) and at the quarantined rows (`riskline quarantine`), correct the source or the
    contract in `data_contracts/sources`, then clear `pull`.
-3. `score`: no model has been trained: `riskline train --as-of <date>`, then clear the task.
+3. `score`: no model has been trained, or each one knows what came after the night:
+   `riskline train --as-of <date>`, for a past night also `riskline promote <version> --past-only`,
+   then clear the task.
 4. `publish`: the warehouse is down or refuses. Clear the task once it answers.
 5. `settle`: a later night was scored anew and not published. Trigger the DAG for that night.
 """

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
@@ -27,6 +28,8 @@ log = logging.getLogger("riskline")
 MODEL_NAME = "riskline_pd"
 CHAMPION, CHALLENGER = "champion", "challenger"
 PREVIOUS = "previous_champion"
+SCORES_FROM = "scores_from"
+"""A tag of the versions that may score: the first night, for they know what was known by then."""
 FOLDER = "model"
 JUDGEMENT_FILE = "judgement.json"
 TRIALS_FILE = "trials.json"
@@ -40,6 +43,11 @@ class Registered:
     model: DimensionGBM
     notes: Mapping[str, str]
     kept_judgement: Judgement | None
+
+    @property
+    def as_of(self) -> date:
+        """The day up to which anything was known when it was trained."""
+        return date.fromisoformat(self.notes["as_of"])
 
     @property
     def judgement(self) -> Judgement:
@@ -117,16 +125,32 @@ def promote(
     Raises:
         RisklineError: there is no such version, or it is not what was registered.
     """
-    version = registered(home, version).version
+    found = registered(home, version)
     with _one_at_a_time(home), _client(home) as client:
         aliases = _aliases(client)
         only_if(aliases.get(CHAMPION))
+        _let_score(client, found)
         if aliases.get(CHAMPION) not in {None, version}:
             client.set_registered_model_alias(MODEL_NAME, PREVIOUS, aliases[CHAMPION])
         # The champion last: whoever reads meanwhile has one or the other.
         client.set_registered_model_alias(MODEL_NAME, CHAMPION, version)
         if aliases.get(CHALLENGER) == version:
             client.delete_registered_model_alias(MODEL_NAME, CHALLENGER)
+
+
+def let_score_the_past(home: Path, version: str) -> None:
+    """Let a version score the nights from its as-of date to that of the next one that may score.
+
+    Raises:
+        RisklineError: there is no such version, or it is not what was registered.
+    """
+    found = registered(home, version)
+    with _one_at_a_time(home), _client(home) as client:
+        _let_score(client, found)
+
+
+def _let_score(client: "MlflowClient", found: Registered) -> None:
+    client.set_model_version_tag(MODEL_NAME, found.version, SCORES_FROM, found.as_of.isoformat())
 
 
 def predecessor_version(home: Path) -> str:
@@ -154,7 +178,11 @@ def roll_back(home: Path) -> str:
         RisklineError: there is none, or it is not what was registered.
     """
     version = predecessor_version(home)
+    departing = champion_version(home)
     promote(home, version)
+    with _one_at_a_time(home), _client(home) as client:
+        # It is to score no night any more, past ones neither.
+        client.delete_model_version_tag(MODEL_NAME, departing, SCORES_FROM)
     return version
 
 
@@ -174,6 +202,27 @@ def champion(home: Path) -> Registered | None:
     """
     version = champion_version(home)
     return None if version is None else registered(home, version)
+
+
+def scorer_of(home: Path, night: date) -> Registered | None:
+    """The model that scores a night, for it learnt only from what was known by then.
+
+    That is the champion, or, on nights before its as-of date, the newest one before it that scored.
+
+    Returns:
+        None where there is none.
+
+    Raises:
+        RisklineError: its file is gone or is not what was registered.
+    """
+    found = champion(home)
+    if found is None or found.as_of <= night:
+        return found
+    with _client(home) as client:
+        versions = client.search_model_versions(f"name = '{MODEL_NAME}'")
+    tags = [(str(each.version), each.tags.get(SCORES_FROM)) for each in versions]
+    known = [(first, int(v)) for v, first in tags if first and first <= night.isoformat()]
+    return registered(home, str(max(known)[1])) if known else None
 
 
 def registered(home: Path, version: str) -> Registered:

@@ -159,9 +159,13 @@ class Lake:
             mark.write(made_by)
         Path(mark.name).replace(folder / f"{MARK}{day.isoformat()}")
 
-    def made_by(self, layer: str, table: str, day: date) -> str:
-        """What the mark of a day says that the partitions were made by."""
-        return (self.folder(layer, table) / f"{MARK}{day.isoformat()}").read_text(encoding="utf-8")
+    def made_by(self, layer: str, table: str, day: date) -> str | None:
+        """What the mark of a day says that the partitions were made by; None without a mark."""
+        try:
+            mark = self.folder(layer, table) / f"{MARK}{day.isoformat()}"
+            return mark.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
 
     def marks(self, layer: str, table: str) -> Iterable[date]:
         """The days up to which everything is there."""

@@ -29,15 +29,16 @@ from pipeline.lake import NIGHT
 from pipeline.pseudonyms import Ids
 from pipeline.record import RECORD, record_of
 from pipeline.rooms import Rooms, lake_owner, source_url, warehouse_url
-from pipeline.scoring import score_customers
+from pipeline.scoring import model_of, score_customers
 from pipeline.settings import Settings
 from pipeline.sources.pull import pull_table
 from pipeline.sources.source import open_source
 from pipeline.warehouse import publish as warehouse
 from pipeline.warehouse.connection import connect
 from pipeline.warehouse.history import stale_nights
-from pipeline.warehouse.partitions import partitioned, retire
+from pipeline.warehouse.partitions import partitioned
 from pipeline.warehouse.private import SOURCE_ID, ensure_private, personal_columns
+from pipeline.warehouse.retention import retire
 
 log = logging.getLogger("riskline")
 
@@ -131,6 +132,7 @@ def build(settings: Settings, as_of: date) -> int:
             f"no customer is known on {as_of}; check the table customers, or run a later night"
         )
     rooms.lake.write(NIGHT, "debts", as_of, build_debts(built.frames, engine))
+    rooms.lake.mark(NIGHT, "debts", as_of, made_by=built.rows_seen)
     personal = [column.name for column in personal_columns(rooms.contracts["customers"])]
     customers = built.frames.rows("customers").select(CUSTOMER_ID, *personal)
     identities = engine.to_arrow(customers.order_by(CUSTOMER_ID))
@@ -139,21 +141,23 @@ def build(settings: Settings, as_of: date) -> int:
 
 
 def score(settings: Settings, as_of: date) -> str:
-    """Score every customer with the champion.
+    """Score every customer with the champion, or with the one that was it by then.
 
     Returns:
-        The champion's version.
+        The model's version.
 
     Raises:
-        RisklineError: no model has been trained yet, or it does not fit the features.
+        RisklineError: no model knows as little as was known by then, or it does not fit the
+            features.
     """
     rooms = Rooms(settings)
-    champion = registry.champion(settings.home)
-    if champion is None:
-        raise RisklineError(f"no model has been trained; run: riskline train --as-of {as_of}")
-    scored = score_customers(champion, _features(rooms, as_of), settings.threads)
+    model = model_of(settings.home, as_of)
+    # Looked at first: scores of features that are built anew meanwhile are no scores of them.
+    rows_seen = _rows_seen(rooms, as_of)
+    scored = score_customers(model, _features(rooms, as_of), settings.threads)
     rooms.lake.write(NIGHT, "scored", as_of, scored)
-    return champion.version
+    rooms.lake.mark(NIGHT, "scored", as_of, made_by=rows_seen)
+    return model.version
 
 
 def decide(settings: Settings, as_of: date) -> dict[str, int]:
@@ -163,10 +167,18 @@ def decide(settings: Settings, as_of: date) -> dict[str, int]:
         Rows by table.
 
     Raises:
-        RisklineError: the warehouse cannot be reached, or a row breaks its output contract.
+        RisklineError: the warehouse cannot be reached, a row breaks its output contract, or what
+            the lake holds of the night was made of different rows.
     """
     rooms = Rooms(settings)
     policy = load_policy(settings.policy, as_of)
+    rows_seen = _rows_seen(rooms, as_of)
+    for table in ("debts", "scored"):
+        if rooms.lake.made_by(NIGHT, table, as_of) != rows_seen:
+            raise RisklineError(
+                f"the features of {as_of} in the lake were built again since its {table} were made "
+                f"of them; run the night again: riskline run --as-of {as_of}"
+            )
     scored = rooms.lake.read(NIGHT, "scored", as_of)
     facts = Facts(
         _features(rooms, as_of),
@@ -292,8 +304,26 @@ def _identities(rooms: Rooms, as_of: date) -> pa.Table:
 
 
 def _features(rooms: Rooms, as_of: date) -> pa.Table:
-    name = partition_name(rooms.contracts, rooms.settings.timezone)
-    return rooms.lake.read(FEATURES, name, as_of)
+    return rooms.lake.read(FEATURES, _partition_name(rooms), as_of)
+
+
+def _rows_seen(rooms: Rooms, as_of: date) -> str:
+    """What tells the rows that the features of a night were built of.
+
+    Raises:
+        RisklineError: this code has built none under these contracts.
+    """
+    found = rooms.lake.made_by(FEATURES, _partition_name(rooms), as_of)
+    if found is None:
+        raise RisklineError(
+            f"the lake holds no features of {as_of} by this code and these contracts; run the "
+            f"night: riskline run --as-of {as_of}"
+        )
+    return found
+
+
+def _partition_name(rooms: Rooms) -> str:
+    return partition_name(rooms.contracts, rooms.settings.timezone)
 
 
 def _sentence(result: CheckResult, as_of: date) -> str:

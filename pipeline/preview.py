@@ -5,13 +5,12 @@ from datetime import date
 
 import pandas as pd
 
-from models import registry
 from pipeline.decisions.policy import load_policy
 from pipeline.decisions.warning_life import OPEN
-from pipeline.errors import RisklineError
 from pipeline.nightly import pull
 from pipeline.replay import compute
 from pipeline.rooms import Rooms, warehouse_url
+from pipeline.scoring import model_of
 from pipeline.settings import Settings
 from pipeline.warehouse.history import published_tables
 
@@ -37,7 +36,7 @@ class Preview:
 
 
 def preview(settings: Settings, as_of: date) -> Preview:
-    """Compute a night as a run would now, with the champion, and compare; nothing is published.
+    """Compute a night as a run would now, and compare; nothing is published.
 
     What the source has learnt lands in the lake, as by a run.
 
@@ -46,10 +45,9 @@ def preview(settings: Settings, as_of: date) -> Preview:
     """
     pull(settings, as_of)
     rooms = Rooms(settings)
-    champion = registry.champion(settings.home)
-    if champion is None:
-        raise RisklineError(f"no model has been trained; run: riskline train --as-of {as_of}")
-    decided = compute(rooms, as_of, champion, load_policy(settings.policy, as_of))
+    decided = compute(
+        rooms, as_of, model_of(settings.home, as_of), load_policy(settings.policy, as_of)
+    )
     after = {name: rows.to_pandas() for name, rows in decided.tables.items()}
     before = published_tables(
         warehouse_url(settings),

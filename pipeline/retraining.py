@@ -168,6 +168,28 @@ def judge_version(settings: Settings, version: str) -> Judgement:
     return challenger.judgement
 
 
+def let_score_the_past(settings: Settings, version: str) -> None:
+    """Let a version score past nights by a person's word; the champion stays.
+
+    It scores the nights from its as-of date to that of the next version that may score.
+
+    Raises:
+        RisklineError: there is no such version, or it knows more than the champion does.
+    """
+    past = registry.registered(settings.home, version)
+    champion = registry.champion(settings.home)
+    if champion is None or past.as_of >= champion.as_of:
+        raise RisklineError(
+            f"version {version}, as of {past.as_of}, is not older than the champion; riskline "
+            "promote without --past-only makes it the champion, if it deserves to be"
+        )
+    _publish_figures(settings, past)
+    facts = {"past_only": True, "content_hash": past.model.content_hash}
+    outputs = Rooms(settings).outputs
+    with audited(warehouse_url(settings), outputs, "promote", version, **facts):
+        registry.let_score_the_past(settings.home, version)
+
+
 def promote(settings: Settings, version: str, *, despite_gate: bool = False) -> None:
     """Make a version that the gate has let through the champion; its figures are published first.
 

@@ -1,16 +1,39 @@
 """Scores the customers of a night by a model, and says what raises their risk."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 
+from models import registry
 from models.reason_codes import reason_codes
 from models.registry import Registered
 from pipeline.decisions.measures import CONTRIBUTION, WATCHED_FEATURES
 from pipeline.decisions.warnings import Reason, Why
+from pipeline.errors import RisklineError
 from pipeline.features.build import CUSTOMER_ID, SEGMENT
 from pipeline.features.registry import FEATURES
+
+
+def model_of(home: Path, as_of: date) -> Registered:
+    """The model that scores a night: one that learnt only from what was known by its close.
+
+    Raises:
+        RisklineError: there is none, or it is not what was registered.
+    """
+    model = registry.scorer_of(home, as_of)
+    if model is not None:
+        return model
+    champion = registry.champion(home)
+    if champion is None:
+        raise RisklineError(f"no model has been trained; run: riskline train --as-of {as_of}")
+    raise RisklineError(
+        f"every model that may score knows what the night of {as_of} must not; the first of them, "
+        f"or the champion, version {champion.version}, is as of {champion.as_of}: run riskline "
+        f"train --as-of {as_of}, and riskline promote --past-only for the version that it makes"
+    )
 
 
 def score_customers(model: Registered, features: pa.Table, threads: int) -> pa.Table:

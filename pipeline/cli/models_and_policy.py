@@ -69,11 +69,21 @@ def promote(
     despite_gate: Annotated[
         bool, typer.Option("--despite-gate", help="Answer for it yourself, whatever the gate says.")
     ] = False,
+    past_only: Annotated[
+        bool,
+        typer.Option(
+            "--past-only", help="Let it score nights before the champion's as-of date, no others."
+        ),
+    ] = False,
 ) -> None:
     """Make a version that the gate has let through the champion."""
     settings = read_settings()
     from pipeline import retraining
 
+    if past_only:
+        retraining.let_score_the_past(settings, version)
+        open_console().print(f"version {version} scores past nights; the champion stays")
+        return
     retraining.promote(settings, version, despite_gate=despite_gate)
     open_console().print(f"version {version} is the champion, and scores from the next night on")
 

@@ -27,10 +27,17 @@ FEATURES = "features"
 
 @dataclass(frozen=True)
 class Built:
-    """A day's features, and the frames that they were made of, for what else is made of them."""
+    """A day's features, and the frames that they were made of, for what else is made of them.
+
+    Attributes:
+        rows: a row a customer.
+        frames: of the tables as known at the close of the day.
+        rows_seen: a hash that tells which valid rows there were.
+    """
 
     rows: pa.Table
     frames: Frames
+    rows_seen: str
 
 
 @lru_cache(maxsize=1)
@@ -81,7 +88,7 @@ def build_partition(
     name = partition_name(contracts, timezone)
     lake.write(FEATURES, name, as_of, rows)
     lake.mark(FEATURES, name, as_of, made_by=rows_seen)
-    return Built(rows, frames)
+    return Built(rows, frames, rows_seen)
 
 
 def read_or_build(

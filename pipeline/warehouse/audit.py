@@ -15,7 +15,9 @@ from pipeline.errors import RisklineError
 from pipeline.warehouse.connection import BOUND_WAITS, connect
 from pipeline.warehouse.schema import ensure_schema
 
-Event = Literal["publish", "replay", "promote", "roll_back", "feedback", "override", "approve"]
+Event = Literal[
+    "publish", "retire", "replay", "promote", "roll_back", "feedback", "override", "approve"
+]
 
 Sealed = dict[str, list[tuple[str, dict[str, Any]]]]
 """What entries say, by event, the earliest first: each one's subject and its detail."""
@@ -57,11 +59,16 @@ def audited(
         ensure_schema(connection, contracts)
     with connect(url) as connection:
         connection.execute(BOUND_WAITS)
-        connection.execute(
-            "INSERT INTO risk.audit_log (event, subject, detail) VALUES (%s, %s, %s)",
-            [event, subject, detail_of(**facts)],
-        )
+        add_entry(connection, event, subject, **facts)
         yield
+
+
+def add_entry(connection: psycopg.Connection, event: Event, subject: str, **facts: Any) -> None:
+    """Add an entry in the connection's transaction; the caller commits."""
+    connection.execute(
+        "INSERT INTO risk.audit_log (event, subject, detail) VALUES (%s, %s, %s)",
+        [event, subject, detail_of(**facts)],
+    )
 
 
 def verify(url: str, known_hash: str | None = None) -> Chain:

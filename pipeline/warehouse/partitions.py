@@ -4,7 +4,6 @@ The partitions lie in a schema of their own, for nobody asks them: whoever may r
 its partitions through it.
 """
 
-import logging
 from collections.abc import Collection, Mapping
 from datetime import date
 
@@ -13,9 +12,6 @@ from psycopg import sql
 
 from pipeline.contracts.contract import Contract
 from pipeline.errors import RisklineError
-from pipeline.warehouse.connection import connect
-
-log = logging.getLogger("riskline")
 
 SCHEMA = "risk_partitions"
 AS_OF_DATE = "as_of_date"
@@ -76,51 +72,3 @@ def ensure_partitions(connection: psycopg.Connection, tables: Collection[str], a
                 parent, partition, sql.Literal(as_of)
             )
         )
-
-
-def retire(url: str, tables: Collection[str], keep_nights: int) -> list[date]:
-    """Let go of all rows of nights beyond the newest ones; their runs stay on record.
-
-    Args:
-        url: of the role that owns the tables.
-        tables: the partitioned ones.
-        keep_nights: how many nights keep their rows.
-
-    Returns:
-        The nights whose rows are gone now.
-
-    Raises:
-        RisklineError: the warehouse cannot be reached.
-    """
-    with connect(url) as connection:
-        old = connection.execute(
-            "UPDATE risk.runs SET status = 'retired' "
-            "WHERE status = 'published' AND as_of_date < (SELECT min(as_of_date) FROM ("
-            "SELECT as_of_date FROM risk.runs ORDER BY as_of_date DESC LIMIT %s) AS newest) "
-            "RETURNING as_of_date",
-            [keep_nights],
-        ).fetchall()
-        nights = sorted(night for (night,) in old)
-        for table in tables:
-            connection.execute(
-                sql.SQL("DELETE FROM {} WHERE as_of_date = ANY(%s)").format(
-                    sql.Identifier("risk", table)
-                ),
-                [nights],
-            )
-    _drop_empty(url, tables, nights)
-    return nights
-
-
-def _drop_empty(url: str, tables: Collection[str], nights: Collection[date]) -> None:
-    """Drop partitions without rows. Where somebody reads them they stay, empty, and do no harm."""
-    for night in nights:
-        for table in tables:
-            partition = sql.Identifier(SCHEMA, partition_of(table, night))
-            with connect(url) as connection:
-                connection.execute("SET LOCAL lock_timeout = '2s'")
-                try:
-                    connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(partition))
-                except psycopg.errors.LockNotAvailable:
-                    connection.rollback()
-                    log.info("the empty partition of %s of %s is read and stays", table, night)

@@ -1,5 +1,6 @@
 """Nights rest on nights: in whatever order they run, they end as if one after the other."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,11 +11,16 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from pipeline import nightly
 from pipeline.cli import app
+from pipeline.errors import RisklineError
+from pipeline.lake import VALID
+from pipeline.rooms import Rooms
 from pipeline.settings import REPOSITORY, Settings
 from pipeline.settling import settle
 from pipeline.warehouse.history import stale_nights
 from tests.integration import scored_bank
+from tests.integration.policies import train_champion
 from tests.integration.scored_bank import (
     NIGHTS,
     ask,
@@ -163,3 +169,49 @@ def test_a_replay_needs_a_published_night(settings: Settings) -> None:
     result = CliRunner().invoke(app, ["replay", "--as-of", str(missing)])
     assert result.exit_code != 0
     assert f"the night of {missing} is not published" in str(result.exception or result.output)
+
+
+def test_scores_of_other_features_are_not_decided_on(settings: Settings) -> None:
+    night = NIGHTS[0]
+    for stage in (nightly.pull, nightly.check, nightly.build, nightly.score):
+        stage(settings, night)
+    # As where a row was corrected, and another run of the night was as far as this.
+    rooms = Rooms(settings)
+    valid = rooms.lake.files(VALID, "customers", night)[-1]
+    os.utime(valid, ns=(0, valid.stat().st_mtime_ns + 1))
+    nightly.build(settings, night)
+    with pytest.raises(RisklineError, match="built again since its scored were made") as caught:
+        nightly.decide(settings, night)
+    assert f"riskline run --as-of {night}" in str(caught.value)
+    nightly.score(settings, night)
+    assert nightly.decide(settings, night)["risk_scores"] > 0
+
+
+def test_a_past_night_is_scored_by_what_was_known_then(
+    settings: Settings, in_order: tuple[Answers, dict[str, list[Any]]]
+) -> None:
+    answers, expected = in_order
+    empty_warehouse(settings)
+    say(settings, answers)
+    train_champion(settings, NIGHTS[2])
+    for night in NIGHTS[:3]:
+        run(settings, night)
+    versions = ask(settings, "SELECT model_version FROM risk.runs ORDER BY as_of_date")
+    assert versions == [("1",), ("1",), ("2",)]
+    assert of_nights(published(settings), NIGHTS[:2]) == of_nights(expected, NIGHTS[:2])
+    before = NIGHTS[0] - timedelta(days=2)
+    with pytest.raises(RisklineError, match=f"knows what the night of {before} must not") as caught:
+        run(settings, before)
+    assert f"train --as-of {before}" in str(caught.value)
+    # What the line says helps.
+    assert CliRunner().invoke(app, ["train", "--as-of", str(before)]).exit_code == 0
+    result = CliRunner().invoke(app, ["promote", "3", "--past-only"])
+    assert "version 3 scores past nights; the champion stays" in result.output
+    run(settings, before)
+    assert "champion: version 2" in CliRunner().invoke(app, ["status"]).output
+    assert ask(settings, "SELECT model_version FROM risk.runs ORDER BY as_of_date LIMIT 2") == [
+        ("3",),
+        ("1",),
+    ]
+    result = CliRunner().invoke(app, ["promote", "2", "--past-only"])
+    assert "is not older than the champion" in str(result.exception or result.output)

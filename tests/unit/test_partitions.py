@@ -10,8 +10,9 @@ import pytest
 from pipeline.errors import RisklineError
 from pipeline.warehouse.audit import verify
 from pipeline.warehouse.history import past_of, stale_nights
-from pipeline.warehouse.partitions import partitioned, retire
+from pipeline.warehouse.partitions import partitioned
 from pipeline.warehouse.publish import publish
+from pipeline.warehouse.retention import _drop_empty, retire
 from pipeline.warehouse.server import Server
 from tests.unit.test_publish import CLOSE, CONTRACTS, NIGHT, changed, night
 
@@ -66,6 +67,8 @@ def test_nights_beyond_those_kept_are_gone_and_their_runs_stay(url: str) -> None
     # What rests on a night that is gone is not stale by that; and the log still holds.
     assert stale_nights(url) == []
     verify(url)
+    said = "SELECT subject, detail FROM risk.audit_log WHERE event = 'retire' ORDER BY entry"
+    assert ask(url, said) == [(f"of {day}", f'{{"as_of_date": "{day}"}}') for day in DAYS[:2]]
     assert retire(url, TABLES, keep_nights=3) == []
 
 
@@ -105,3 +108,12 @@ def test_a_night_may_come_back(url: str) -> None:
     publish(url, DAYS[1], night("again", DAYS[1], rows=7), CONTRACTS)
     query = f"SELECT count(*) FROM risk.risk_scores WHERE as_of_date = '{DAYS[1]}'"
     assert ask(url, query) == [(7,)]
+
+
+def test_a_night_that_came_back_meanwhile_stays(url: str) -> None:
+    # Both were found too old, and one of them was published again before its partitions go.
+    _drop_empty(url, TABLES, [DAYS[0] - timedelta(days=1), DAYS[1]])
+    assert ask(url, PARTITIONS) == [(len(TABLES) * len(DAYS),)]
+    assert ask(url, f"SELECT count(*) FROM risk.risk_tiers WHERE as_of_date = '{DAYS[1]}'") == [
+        (20,)
+    ]

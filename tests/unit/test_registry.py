@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -199,6 +200,56 @@ def test_without_an_earlier_champion_there_is_no_way_back(
     registry.promote(tmp_path, registry.register(tmp_path, models[0], JUDGEMENT, NOTES))
     with pytest.raises(RisklineError, match="no earlier champion to go back to"):
         registry.roll_back(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def dated(tmp_path_factory: pytest.TempPathFactory, models: list[Trained]) -> Path:
+    """Versions of the ends of January to May; the third was refused, the fourth rolled back."""
+    home = tmp_path_factory.mktemp("dated")
+    for month in range(1, 6):
+        notes = {"as_of": str(date(2024, month, 28))}
+        registry.register(home, models[0], JUDGEMENT, notes)
+    for version in ("1", "2", "4"):
+        registry.promote(home, version)
+    registry.roll_back(home)
+    registry.promote(home, "5")
+    return home
+
+
+@pytest.mark.parametrize(
+    ("night", "version"),
+    [
+        (date(2024, 1, 27), None),
+        (date(2024, 1, 28), "1"),
+        (date(2024, 2, 27), "1"),
+        (date(2024, 2, 28), "2"),
+        (date(2024, 3, 28), "2"),
+        (date(2024, 4, 28), "2"),
+        (date(2024, 5, 27), "2"),
+        (date(2024, 5, 28), "5"),
+        (date(2024, 12, 31), "5"),
+    ],
+)
+def test_a_night_is_scored_by_a_model_that_knew_no_more(
+    dated: Path, night: date, version: str | None
+) -> None:
+    found = registry.scorer_of(dated, night)
+    assert (None if found is None else found.version) == version
+
+
+def test_a_version_may_score_the_past_alone(dated: Path) -> None:
+    registry.let_score_the_past(dated, "3")
+    found = registry.scorer_of(dated, date(2024, 4, 30))
+    assert found is not None
+    assert found.version == "3"
+    assert registry.champion_version(dated) == "5"
+    assert registry.predecessor_version(dated) == "2"
+    with pytest.raises(RisklineError, match="no model of version '9'"):
+        registry.let_score_the_past(dated, "9")
+
+
+def test_where_nothing_scores_nothing_scores_the_past(tmp_path: Path) -> None:
+    assert registry.scorer_of(tmp_path / "new", date(2024, 1, 1)) is None
 
 
 def test_what_is_damaged_or_not_there_does_not_become_the_champion(home: Path) -> None:
