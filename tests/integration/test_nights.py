@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from pipeline import nightly
 from pipeline.cli import app
+from pipeline.contracts.judged import judged_name
 from pipeline.errors import RisklineError
 from pipeline.lake import VALID
 from pipeline.rooms import Rooms
@@ -177,7 +178,7 @@ def test_scores_of_other_features_are_not_decided_on(settings: Settings) -> None
         stage(settings, night)
     # As where a row was corrected, and another run of the night was as far as this.
     rooms = Rooms(settings)
-    valid = rooms.lake.files(VALID, "customers", night)[-1]
+    valid = rooms.lake.files(VALID, judged_name(rooms.contracts["customers"]), night)[-1]
     os.utime(valid, ns=(0, valid.stat().st_mtime_ns + 1))
     nightly.build(settings, night)
     with pytest.raises(RisklineError, match="built again since its scored were made") as caught:
