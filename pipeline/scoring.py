@@ -30,9 +30,10 @@ def model_of(home: Path, as_of: date) -> Registered:
     if champion is None:
         raise RisklineError(f"no model has been trained; run: riskline train --as-of {as_of}")
     raise RisklineError(
-        f"every model that may score knows what the night of {as_of} must not; the first of them, "
-        f"or the champion, version {champion.version}, is as of {champion.as_of}: run riskline "
-        f"train --as-of {as_of}, and riskline promote --past-only for the version that it makes"
+        f"the champion, version {champion.version}, learnt from what was known on "
+        f"{champion.as_of}, which the night of {as_of} must not know, and so did each one before "
+        f"it; run riskline train --as-of {as_of}, and riskline promote --past-only for the version "
+        "that it makes"
     )
 
 

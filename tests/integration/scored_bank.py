@@ -21,6 +21,8 @@ BANK = Bank(customers=1_000, months=5)
 TABLES = ("customers", "loans", "repayments", "relationships", "interactions")
 """Those that a bank must have, and two of which warnings speak."""
 NIGHTS = [BANK.last_date - timedelta(days=back) for back in (4, 3, 2, 1, 0)]
+TRAINED = BANK.last_date.replace(day=1) - timedelta(days=1)
+"""What is known on that day the champion has learnt from: it may score all nights after it."""
 KEPT = ("lake", "models")
 """What of a RISK_HOME the bank is."""
 PATHS = (
@@ -35,7 +37,7 @@ UNLIKE = ("started_at", "finished_at", "trigger")
 
 
 def prepare(template: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Simulate the bank as a folder of files, and train its champion as of the day before.
+    """Simulate the bank as a folder of files, and train its champion.
 
     Args:
         template: what is kept of it: source, policy, and the lake and the models of a home.
@@ -48,7 +50,7 @@ def prepare(template: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None
     for name in TABLES:
         pq.write_table(bank[name], source / f"{name}.parquet")
     write_policy(template / "policy", SHORT)
-    train_champion(_settings(template, home, monkeypatch), NIGHTS[0] - timedelta(days=1))
+    train_champion(_settings(template, home, monkeypatch), TRAINED)
     for name in KEPT:
         shutil.copytree(home / name, template / "home" / name)
     (template / "made_in.txt").write_text(str(home))

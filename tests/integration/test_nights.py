@@ -200,8 +200,8 @@ def test_a_past_night_is_scored_by_what_was_known_then(
     versions = ask(settings, "SELECT model_version FROM risk.runs ORDER BY as_of_date")
     assert versions == [("1",), ("1",), ("2",)]
     assert of_nights(published(settings), NIGHTS[:2]) == of_nights(expected, NIGHTS[:2])
-    before = NIGHTS[0] - timedelta(days=2)
-    with pytest.raises(RisklineError, match=f"knows what the night of {before} must not") as caught:
+    before = scored_bank.TRAINED - timedelta(days=1)
+    with pytest.raises(RisklineError, match=f"which the night of {before} must not know") as caught:
         run(settings, before)
     assert f"train --as-of {before}" in str(caught.value)
     # What the line says helps.
