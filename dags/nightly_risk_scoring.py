@@ -139,12 +139,15 @@ def nightly_risk_scoring() -> None:
 
     @task
     def settle(params: dict[str, Any] | None = None) -> None:
-        """Decide stale nights again."""
+        """Decide stale nights again, or say which ones are."""
+        from pipeline.nightly import tell_stale
         from pipeline.settling import settle as settle_nights
 
         if (params or {}).get("settle", True):
             nights = or_fail(lambda: settle_nights(load_settings()))
             log.info("nights decided again: %s", [str(night) for night in nights])
+        else:
+            or_fail(lambda: tell_stale(load_settings()))
 
     night: Any = resolve_as_of()
     stages = (pull, check, build, score, decide, publish)

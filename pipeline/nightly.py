@@ -255,14 +255,22 @@ def publish(settings: Settings, as_of: date, *, trigger: str, started_at: dateti
     if keep_nights is not None:
         for night in retire(url, partitioned(rooms.outputs), keep_nights):
             log.info("the rows of the night of %s are no longer kept", night)
-    stale = stale_nights(url)
+    return run_id
+
+
+def tell_stale(settings: Settings) -> None:
+    """Log which nights rest on another past than is published by now.
+
+    Raises:
+        RisklineError: the warehouse cannot be reached.
+    """
+    stale = stale_nights(warehouse_url(settings))
     if stale:
         log.warning(
             "the nights of %s were decided on another past than is published now; to decide them "
             "again, run: riskline settle",
             ", ".join(str(night) for night in stale),
         )
-    return run_id
 
 
 def run(
@@ -288,7 +296,9 @@ def run(
         on_stage(stage.__name__)
         stage(settings, as_of)
     on_stage("publish")
-    return publish(settings, as_of, trigger=trigger, started_at=started_at)
+    run_id = publish(settings, as_of, trigger=trigger, started_at=started_at)
+    tell_stale(settings)
+    return run_id
 
 
 def _identities(rooms: Rooms, as_of: date) -> pa.Table:
