@@ -7,15 +7,18 @@ from pathlib import Path
 import psycopg
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from models import registry
 from models.pyfunc import MODEL_FILE
 from models.training import Trained
 from pipeline import retraining
+from pipeline.cli import app
 from pipeline.decisions.policy import load_policy
 from pipeline.errors import RisklineError
 from pipeline.features.registry import monotone_by_name
 from pipeline.rooms import Rooms, warehouse_url
+from pipeline.scoring import model_of
 from pipeline.settings import Settings
 from pipeline.simulator.bank import Bank, simulate
 from tests.integration.dag_nights import REQUIRED
@@ -87,12 +90,25 @@ def test_without_the_age_there_are_no_groups_by_it(lender: Lender) -> None:
     assert groups.index.equals(features.index)
 
 
-def test_an_earlier_day_does_not_dethrone_a_later_ones_champion(lender: Lender) -> None:
+def test_an_earlier_day_does_not_dethrone_a_later_ones_champion(
+    lender: Lender, monkeypatch: pytest.MonkeyPatch
+) -> None:
     earlier = fitted(lender, AS_OF - timedelta(days=1))
     assert against(earlier) == ["days_after_champion"]
     with pytest.raises(RisklineError, match="does not deserve to be the champion: days that"):
         retraining.promote(lender.settings, earlier.version)
     assert champion(lender) == "1"
+    # It may score the nights of its own time.
+    with pytest.raises(RisklineError, match="must not know"):
+        model_of(lender.settings.home, earlier.as_of)
+    monkeypatch.setenv("RISK_HOME", str(lender.settings.home))
+    result = CliRunner().invoke(app, ["promote", earlier.version, "--past-only"])
+    assert result.output == f"version {earlier.version} scores past nights; the champion stays\n"
+    assert champion(lender) == "1"
+    assert model_of(lender.settings.home, earlier.as_of).version == earlier.version
+    assert model_of(lender.settings.home, AS_OF).version == "1"
+    result = CliRunner().invoke(app, ["promote", "1", "--past-only"])
+    assert "is not older than the champion" in str(result.exception)
 
 
 def test_who_was_compared_with_another_champion_has_to_train_again(lender: Lender) -> None:
