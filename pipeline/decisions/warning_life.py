@@ -73,7 +73,7 @@ def next_night(
     """
     fires = fires and not has_ended and rule is not None
     if before is None or before.status not in OPEN:
-        if before is not None and _is_cooling_off(before, as_of, rule) and not has_ended:
+        if before is not None and _is_cooling_off(before, as_of, rule):
             return before
         if not fires or rule is None:
             return None

@@ -87,7 +87,8 @@ LATE = date(2024, 5, 7)
         (stood(Status.RELEASED, days_ago=9), {"fires": False}, Status.RELEASED),
         (stood(Status.RELEASED, days_ago=10), {"fires": True}, Status.NEW),
         (stood(Status.RELEASED, days_ago=10), {"fires": False}, None),
-        (stood(Status.RELEASED, days_ago=1), {"fires": True, "has_ended": True}, None),
+        (stood(Status.RELEASED, days_ago=9), {"fires": True, "has_ended": True}, Status.RELEASED),
+        (stood(Status.RELEASED, days_ago=10), {"fires": True, "has_ended": True}, None),
         (stood(Status.RELEASED, days_ago=1), {"fires": True, "rule": None}, None),
         (stood(Status.CLEARED), {"fires": True}, Status.NEW),
         (stood(Status.CLEARED), {"fires": False}, None),
@@ -188,7 +189,7 @@ def test_no_history_is_illegal(nights: list[Night], rule: WarningRule) -> None:
             clean = 0
         if status is Status.RELEASED and was is not Status.RELEASED:
             released_on = day
-        elif night.has_ended or not night.has_rule:
-            # Default, or a policy without the rule, ends a cool-off too.
+        elif not night.has_rule:
+            # A policy without the rule ends a cool-off too.
             released_on = None
         before = now
