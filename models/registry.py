@@ -129,6 +129,11 @@ def promote(
     with _one_at_a_time(home), _client(home) as client:
         aliases = _aliases(client)
         only_if(aliases.get(CHAMPION))
+        # The nights from its day on are its own from now on: what one that knows as much has scored
+        # meanwhile is not to come back when another champion follows.
+        for other, first in _scores_from(client).items():
+            if first >= found.as_of and other != version:
+                client.delete_model_version_tag(MODEL_NAME, other, SCORES_FROM)
         _let_score(client, found)
         if aliases.get(CHAMPION) not in {None, version}:
             client.set_registered_model_alias(MODEL_NAME, PREVIOUS, aliases[CHAMPION])
@@ -151,6 +156,13 @@ def let_score_the_past(home: Path, version: str) -> None:
 
 def _let_score(client: "MlflowClient", found: Registered) -> None:
     client.set_model_version_tag(MODEL_NAME, found.version, SCORES_FROM, found.as_of.isoformat())
+
+
+def _scores_from(client: "MlflowClient") -> Mapping[str, date]:
+    """The versions that may score, and from which night on."""
+    versions = client.search_model_versions(f"name = '{MODEL_NAME}'")
+    tags = {str(each.version): each.tags.get(SCORES_FROM) for each in versions}
+    return {version: date.fromisoformat(tag) for version, tag in tags.items() if tag}
 
 
 def predecessor_version(home: Path) -> str:
@@ -178,11 +190,7 @@ def roll_back(home: Path) -> str:
         RisklineError: there is none, or it is not what was registered.
     """
     version = predecessor_version(home)
-    departing = champion_version(home)
     promote(home, version)
-    with _one_at_a_time(home), _client(home) as client:
-        # It is to score no night any more, past ones neither.
-        client.delete_model_version_tag(MODEL_NAME, departing, SCORES_FROM)
     return version
 
 
@@ -207,7 +215,8 @@ def champion(home: Path) -> Registered | None:
 def scorer_of(home: Path, night: date) -> Registered | None:
     """The model that scores a night, for it learnt only from what was known by then.
 
-    That is the champion, or, on nights before its as-of date, the newest one before it that scored.
+    That is the champion, or, on nights before its as-of date, the one that was it before, or that
+    was let score the past; a champion that was rolled back scores no more.
 
     Returns:
         None where there is none.
@@ -219,9 +228,7 @@ def scorer_of(home: Path, night: date) -> Registered | None:
     if found is None or found.as_of <= night:
         return found
     with _client(home) as client:
-        versions = client.search_model_versions(f"name = '{MODEL_NAME}'")
-    tags = [(str(each.version), each.tags.get(SCORES_FROM)) for each in versions]
-    known = [(first, int(v)) for v, first in tags if first and first <= night.isoformat()]
+        known = [(first, int(v)) for v, first in _scores_from(client).items() if first <= night]
     return registered(home, str(max(known)[1])) if known else None
 
 

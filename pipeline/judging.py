@@ -1,5 +1,6 @@
 """Every table's rows held against their contract, and the batches of a night against theirs."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -7,11 +8,15 @@ from datetime import date
 import pyarrow as pa
 
 from pipeline.contracts.check import gate_table, in_order_of_reference
+from pipeline.contracts.contract import Severity
 from pipeline.contracts.expectations import CheckResult, Verdict
 from pipeline.contracts.facts import Batch
 from pipeline.contracts.judged import TableCounts, quarantine_table
+from pipeline.errors import RisklineError
 from pipeline.lake import LANDED
 from pipeline.rooms import Rooms
+
+log = logging.getLogger("riskline")
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,24 @@ class Judged:
                 for result in self.results
             ]
         )
+
+    def gate(self, as_of: date) -> None:
+        """Log what does not hold, and let no night go on that a check stops.
+
+        Raises:
+            RisklineError: a check of severity ``fail`` does not hold.
+        """
+        failed = [result for result in self.results if not result.has_passed]
+        stopping = [result for result in failed if result.severity is Severity.FAIL]
+        for result in failed:
+            if result.severity is Severity.WARN:
+                log.warning("%s", _sentence(result, as_of))
+        if stopping:
+            others = ", ".join(f"{result.table}.{result.check}" for result in stopping[1:])
+            raise RisklineError(
+                f"{_sentence(stopping[0], as_of)}{f' (also failed: {others})' if others else ''}; "
+                "nothing was published; correct the source or the contract and run the night again"
+            )
 
 
 def judge(rooms: Rooms, as_of: date) -> Judged:
@@ -86,3 +109,10 @@ def judge(rooms: Rooms, as_of: date) -> Judged:
         for name, contract in present.items()
     }
     return Judged(counts, verdicts)
+
+
+def _sentence(result: CheckResult, as_of: date) -> str:
+    return (
+        f"table {result.table} fails {result.check} on {as_of}: {result.description} Observed "
+        f"{result.observed:g}, wanted {result.threshold}"
+    )

@@ -6,7 +6,7 @@ after any stage and go on, or start again, with the same result.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 
@@ -14,15 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from models import registry
-from pipeline.contracts.contract import Severity
 from pipeline.contracts.data_docs import write_data_docs
-from pipeline.contracts.expectations import CheckResult
 from pipeline.contracts.schema import conform
 from pipeline.decided import PUBLISHED, Facts, decide_tables
 from pipeline.decisions.policy import load_policy
 from pipeline.errors import RisklineError
 from pipeline.features.build import CUSTOMER_ID
-from pipeline.features.cohorts import FEATURES, build_partition, partition_name
+from pipeline.features.cohorts import FEATURES, build_partition, no_customers, partition_name
 from pipeline.features.debts import build_debts
 from pipeline.judging import judge
 from pipeline.lake import NIGHT
@@ -35,7 +33,7 @@ from pipeline.sources.pull import pull_table
 from pipeline.sources.source import open_source
 from pipeline.warehouse import publish as warehouse
 from pipeline.warehouse.connection import connect
-from pipeline.warehouse.history import stale_nights
+from pipeline.warehouse.history import newest_night, stale_nights
 from pipeline.warehouse.partitions import partitioned
 from pipeline.warehouse.private import SOURCE_ID, ensure_private, personal_columns
 from pipeline.warehouse.retention import retire
@@ -101,17 +99,7 @@ def check(settings: Settings, as_of: date) -> dict[str, int]:
         as_of,
         pa.Table.from_pylist([asdict(count) for count in judged.counts.values()]),
     )
-    failed = [result for result in judged.results if not result.has_passed]
-    stopping = [result for result in failed if result.severity is Severity.FAIL]
-    for result in failed:
-        if result.severity is Severity.WARN:
-            log.warning("%s", _sentence(result, as_of))
-    if stopping:
-        others = ", ".join(f"{result.table}.{result.check}" for result in stopping[1:])
-        raise RisklineError(
-            f"{_sentence(stopping[0], as_of)}{f' (also failed: {others})' if others else ''}; "
-            "nothing was published; correct the source or the contract and run the night again"
-        )
+    judged.gate(as_of)
     return {name: count.quarantined for name, count in judged.counts.items()}
 
 
@@ -128,9 +116,7 @@ def build(settings: Settings, as_of: date) -> int:
     engine = rooms.feature_engine
     built = build_partition(rooms.contracts, rooms.lake, engine, as_of, settings.timezone)
     if len(built.rows) == 0:
-        raise RisklineError(
-            f"no customer is known on {as_of}; check the table customers, or run a later night"
-        )
+        raise no_customers(as_of)
     rooms.lake.write(NIGHT, "debts", as_of, build_debts(built.frames, engine))
     rooms.lake.mark(NIGHT, "debts", as_of, made_by=built.rows_seen)
     personal = [column.name for column in personal_columns(rooms.contracts["customers"])]
@@ -160,8 +146,18 @@ def score(settings: Settings, as_of: date) -> str:
     return model.version
 
 
-def decide(settings: Settings, as_of: date) -> dict[str, int]:
+def decide(
+    settings: Settings,
+    as_of: date,
+    only_if: Callable[[Mapping[str, str | None]], None] = lambda identity: None,
+) -> dict[str, int]:
     """Put customers in tiers and raise warnings, given what the night before decided.
+
+    Args:
+        settings: of the run.
+        as_of: the night.
+        only_if: told what the night is computed from, before anything is kept; raises where what
+            is kept has to stay.
 
     Returns:
         Rows by table.
@@ -172,22 +168,16 @@ def decide(settings: Settings, as_of: date) -> dict[str, int]:
     """
     rooms = Rooms(settings)
     policy = load_policy(settings.policy, as_of)
-    rows_seen = _rows_seen(rooms, as_of)
-    for table in ("debts", "scored"):
-        if rooms.lake.made_by(NIGHT, table, as_of) != rows_seen:
-            raise RisklineError(
-                f"the features of {as_of} in the lake were built again since its {table} were made "
-                f"of them; run the night again: riskline run --as-of {as_of}"
-            )
-    scored = rooms.lake.read(NIGHT, "scored", as_of)
-    facts = Facts(
-        _features(rooms, as_of),
-        rooms.lake.read(NIGHT, "debts", as_of),
-        rooms.lake.read(NIGHT, "checks", as_of),
-        scored,
-    )
-    model = registry.registered(settings.home, scored["model_version"][0].as_py())
+    facts = _facts(rooms, as_of)
+    said = facts.scored.slice(0, 1).to_pylist()[0]
+    model = registry.registered(settings.home, said["model_version"])
+    if said["model_hash"] != model.model.content_hash:
+        raise RisklineError(
+            f"the customers of {as_of} were scored by another model than version {model.version} "
+            f"of the registry is; run the night again: riskline run --as-of {as_of}"
+        )
     decided = decide_tables(rooms, as_of, facts, model, policy)
+    only_if(decided.identity)
     with rooms.lake.hold(DECIDED, NIGHT):
         for name, rows in decided.tables.items():
             rooms.lake.write(NIGHT, name, as_of, rows)
@@ -251,7 +241,8 @@ def publish(settings: Settings, as_of: date, *, trigger: str, started_at: dateti
         ensure_private(connection, rooms.contracts["customers"])
     everything = {**tables, "runs": runs}
     warehouse.publish(url, as_of, everything, rooms.outputs, _identities(rooms, as_of))
-    keep_nights = load_policy(settings.policy, as_of).warehouse_nights
+    # As the newest night has it: of an old one that is run again, what was kept then says nothing.
+    keep_nights = load_policy(settings.policy, newest_night(url)).warehouse_nights
     if keep_nights is not None:
         for night in retire(url, partitioned(rooms.outputs), keep_nights):
             log.info("the rows of the night of %s are no longer kept", night)
@@ -313,6 +304,29 @@ def _identities(rooms: Rooms, as_of: date) -> pa.Table:
     )
 
 
+def _facts(rooms: Rooms, as_of: date) -> Facts:
+    """What a night is decided from, all of it made of the same rows.
+
+    Raises:
+        RisklineError: it was not.
+    """
+    before = _rows_seen(rooms, as_of)
+    lake = rooms.lake
+    debts, checks, scored = (
+        lake.read(NIGHT, name, as_of) for name in ("debts", "checks", "scored")
+    )
+    facts = Facts(_features(rooms, as_of), debts, checks, scored)
+    # Looked at once more: another run may have been at it meanwhile.
+    made_by = {name: lake.made_by(NIGHT, name, as_of) for name in ("debts", "scored")}
+    for name, rows_seen in {**made_by, "features": _rows_seen(rooms, as_of)}.items():
+        if rows_seen != before:
+            raise RisklineError(
+                f"the features of {as_of} in the lake were built again since its {name} were made; "
+                f"run the night again: riskline run --as-of {as_of}"
+            )
+    return facts
+
+
 def _features(rooms: Rooms, as_of: date) -> pa.Table:
     return rooms.lake.read(FEATURES, _partition_name(rooms), as_of)
 
@@ -334,10 +348,3 @@ def _rows_seen(rooms: Rooms, as_of: date) -> str:
 
 def _partition_name(rooms: Rooms) -> str:
     return partition_name(rooms.contracts, rooms.settings.timezone)
-
-
-def _sentence(result: CheckResult, as_of: date) -> str:
-    return (
-        f"table {result.table} fails {result.check} on {as_of}: {result.description} Observed "
-        f"{result.observed:g}, wanted {result.threshold}"
-    )

@@ -7,6 +7,7 @@ import pandas as pd
 
 from pipeline.decisions.policy import load_policy
 from pipeline.decisions.warning_life import OPEN
+from pipeline.judging import judge
 from pipeline.nightly import pull
 from pipeline.replay import compute
 from pipeline.rooms import Rooms, warehouse_url
@@ -45,9 +46,10 @@ def preview(settings: Settings, as_of: date) -> Preview:
     """
     pull(settings, as_of)
     rooms = Rooms(settings)
-    decided = compute(
-        rooms, as_of, model_of(settings.home, as_of), load_policy(settings.policy, as_of)
-    )
+    policy = load_policy(settings.policy, as_of)
+    judged = judge(rooms, as_of)
+    judged.gate(as_of)
+    decided = compute(rooms, as_of, judged, model_of(settings.home, as_of), policy)
     after = {name: rows.to_pandas() for name, rows in decided.tables.items()}
     before = published_tables(
         warehouse_url(settings),

@@ -11,15 +11,16 @@ from pipeline.decided import PUBLISHED, Decided, Facts, decide_tables
 from pipeline.decisions.policy import Policy
 from pipeline.errors import RisklineError
 from pipeline.features.build import Frames, build_features
+from pipeline.features.cohorts import hold_to_contract, no_customers
 from pipeline.features.debts import build_debts
 from pipeline.features.registry import FEATURES as DECLARED
-from pipeline.judging import judge
+from pipeline.judging import Judged, judge
 from pipeline.record import read_record
 from pipeline.rooms import Rooms, warehouse_url
 from pipeline.scoring import score_customers
 from pipeline.settings import Settings
 from pipeline.warehouse.audit import audited
-from pipeline.warehouse.history import published_run
+from pipeline.warehouse.history import RETIRED, published_run
 from pipeline.warehouse.publish import content_hash, read_night
 
 
@@ -63,11 +64,16 @@ def replay(settings: Settings, as_of: date) -> Replay:
     run = published_run(url, as_of)
     if run is None:
         raise RisklineError(f"the night of {as_of} is not published; see: riskline status")
+    if run["status"] == RETIRED:
+        raise RisklineError(
+            f"the warehouse no longer keeps the rows of {as_of}, so that there is nothing to "
+            "compare with; warehouse_nights in the policy says how many nights are kept"
+        )
     record = read_record(Rooms(settings).lake, as_of, str(run["run_id"]))
     with record.settings(settings) as recorded:
         rooms = Rooms(recorded)
         model = registry.registered(settings.home, str(run["model_version"]))
-        decided = compute(rooms, as_of, model, record.policy)
+        decided = compute(rooms, as_of, judge(rooms, as_of), model, record.policy)
     changed = {
         name: (run[name], now)
         for name, now in decided.identity.items()
@@ -85,14 +91,22 @@ def replay(settings: Settings, as_of: date) -> Replay:
         return found
 
 
-def compute(rooms: Rooms, as_of: date, model: Registered, policy: Policy) -> Decided:
-    """Everything of a night after its pull, kept nowhere."""
+def compute(
+    rooms: Rooms, as_of: date, judged: Judged, model: Registered, policy: Policy
+) -> Decided:
+    """Everything of a night after its check, kept nowhere.
+
+    Raises:
+        RisklineError: the features break their contract, or no customer is known.
+    """
     settings = rooms.settings
-    checks = judge(rooms, as_of).checks
     engine = rooms.feature_engine
     known = known_at_close(rooms.contracts, rooms.lake, engine, as_of, settings.timezone)
     frames = Frames(known, engine, DECLARED.values())
     features = build_features(known, engine, frames=frames)
+    hold_to_contract(features, engine, as_of)
+    if len(features) == 0:
+        raise no_customers(as_of)
     debts = build_debts(frames, engine)
     scored = score_customers(model, features, settings.threads)
-    return decide_tables(rooms, as_of, Facts(features, debts, checks, scored), model, policy)
+    return decide_tables(rooms, as_of, Facts(features, debts, judged.checks, scored), model, policy)

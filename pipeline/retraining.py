@@ -33,7 +33,7 @@ from pipeline.nightly import check, pull
 from pipeline.rooms import Rooms, warehouse_url
 from pipeline.settings import Settings
 from pipeline.warehouse import publish as warehouse
-from pipeline.warehouse.audit import audited
+from pipeline.warehouse.audit import audited, last_champion
 from pipeline.warehouse.publish import PERFORMANCE
 
 log = logging.getLogger("riskline")
@@ -42,6 +42,7 @@ MOST_HORIZON = 3_660
 MOST_NOTE = 500
 GROUPED_BY = ("segment", "region", "marital_status", "education")
 """Columns of customers by which a model's errors are told apart, beside the age."""
+AGE_REASON = "days that the as-of date lies after that of the champion"
 AGE = "age_years"
 """A feature that a lender may have to do without."""
 AGE_BANDS = (0, 25, 35, 45, 55, 65, 200)
@@ -168,15 +169,27 @@ def judge_version(settings: Settings, version: str) -> Judgement:
     return challenger.judgement
 
 
-def let_score_the_past(settings: Settings, version: str) -> None:
-    """Let a version score past nights by a person's word; the champion stays.
+def let_score_the_past(settings: Settings, version: str, *, despite_gate: bool = False) -> None:
+    """Let a version score past nights; the champion stays.
 
     It scores the nights from its as-of date to that of the next version that may score.
 
+    Args:
+        settings: of the run.
+        version: of the registry.
+        despite_gate: whether a person answers for it, whatever the gate says.
+
     Raises:
-        RisklineError: there is no such version, or it knows more than the champion does.
+        RisklineError: there is no such version, it is not older than the champion, or something
+            else than that speaks against it.
     """
     past = registry.registered(settings.home, version)
+    against = [reason for reason in past.judgement.reasons if AGE_REASON not in reason]
+    if against and not despite_gate:
+        raise RisklineError(
+            f"version {version} does not deserve to score: {'; '.join(against)}; riskline promote "
+            "--past-only --despite-gate lets it all the same"
+        )
     champion = registry.champion(settings.home)
     if champion is None or past.as_of >= champion.as_of:
         raise RisklineError(
@@ -184,7 +197,11 @@ def let_score_the_past(settings: Settings, version: str) -> None:
             "promote without --past-only makes it the champion, if it deserves to be"
         )
     _publish_figures(settings, past)
-    facts = {"past_only": True, "content_hash": past.model.content_hash}
+    facts = {
+        "past_only": True,
+        "despite_gate": despite_gate,
+        "content_hash": past.model.content_hash,
+    }
     outputs = Rooms(settings).outputs
     with audited(warehouse_url(settings), outputs, "promote", version, **facts):
         registry.let_score_the_past(settings.home, version)
@@ -222,6 +239,7 @@ def promote(settings: Settings, version: str, *, despite_gate: bool = False) -> 
     _publish_figures(settings, challenger)
     if despite_gate:
         log.warning("version %s is promoted by a person, whatever the gate says", version)
+    _enter_what_was_cut_off(settings)
     # A task that is tried again promotes nobody anew.
     if registry.champion_version(settings.home) == version:
         return
@@ -241,8 +259,26 @@ def roll_back(settings: Settings) -> str:
         RisklineError: there is none, or the audit log cannot be written.
     """
     version = registry.predecessor_version(settings.home)
+    if (champion := _enter_what_was_cut_off(settings)) is not None:
+        # It may have been this very roll-back: a second one would undo it.
+        return champion
     with audited(warehouse_url(settings), Rooms(settings).outputs, "roll_back", version):
         return registry.roll_back(settings.home)
+
+
+def _enter_what_was_cut_off(settings: Settings) -> str | None:
+    """Enter in the audit log how the champion came to be it, where that was not done at once.
+
+    Returns:
+        The champion; None where the log knew it.
+    """
+    url, outputs = warehouse_url(settings), Rooms(settings).outputs
+    known, champion = last_champion(url, outputs), registry.champion_version(settings.home)
+    if known is None or champion is None or known == champion:
+        return None
+    log.warning("version %s became the champion by a change that was cut off", champion)
+    with audited(url, outputs, "promote", champion, was_cut_off=True):
+        return champion
 
 
 def evidence(settings: Settings, as_of: date) -> Evidence:
@@ -384,7 +420,7 @@ def _age_figure(as_of: date, champion: registry.Registered) -> Figure:
     return Figure(
         ALL,
         "days_after_champion",
-        f"days that the as-of date lies after that of the champion, version {champion.version}",
+        f"{AGE_REASON}, version {champion.version}",
         float(days),
         wanted="not below 0",
         has_passed=days >= 0,

@@ -1,7 +1,9 @@
 """Decides nights again that rest on another past than is published now."""
 
 import logging
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from functools import partial
 
 from pipeline import nightly
 from pipeline.errors import RisklineError
@@ -39,16 +41,21 @@ def settle(settings: Settings) -> list[date]:
             as_of = stale[0]
             started_at = datetime.now(UTC)
             before = published_run(url, as_of)
-            nightly.decide(settings, as_of)
-            identity = rooms.lake.read(NIGHT, "identity", as_of).to_pylist()[0]
-            for name in ("model_version", "input_hash"):
-                if before is not None and identity[name] != before[name]:
-                    raise RisklineError(
-                        f"the night of {as_of} is to be decided again, but since it was published "
-                        f"its {name.replace('_', ' ')} in the lake has changed; run it whole: "
-                        f"riskline run --as-of {as_of}"
-                    )
+            nightly.decide(settings, as_of, partial(_hold_to, as_of, before))
             nightly.publish(settings, as_of, trigger=TRIGGER, started_at=started_at)
             log.info("the night of %s was decided again", as_of)
             settled.append(as_of)
     return settled
+
+
+def _hold_to(
+    as_of: date, published: Mapping[str, str | None] | None, identity: Mapping[str, str | None]
+) -> None:
+    """Refuse what would not be the published night with another past."""
+    for name in ("model_version", "input_hash"):
+        if published is not None and identity[name] != published[name]:
+            raise RisklineError(
+                f"the night of {as_of} is to be decided again, but since it was published its "
+                f"{name.replace('_', ' ')} in the lake has changed; run it whole: riskline run "
+                f"--as-of {as_of}"
+            )

@@ -81,7 +81,7 @@ def promote(
     from pipeline import retraining
 
     if past_only:
-        retraining.let_score_the_past(settings, version)
+        retraining.let_score_the_past(settings, version, despite_gate=despite_gate)
         open_console().print(f"version {version} scores past nights; the champion stays")
         return
     retraining.promote(settings, version, despite_gate=despite_gate)

@@ -6,6 +6,7 @@ import typer
 
 from pipeline.cli.app import app
 from pipeline.cli.shown import (
+    UNPRINTABLE,
     AsOf,
     business_date,
     figure,
@@ -76,7 +77,8 @@ def quarantine(
         console.print(f"{name}: {len(found)} rows quarantined")
         for row in found.slice(0, rows).to_pylist():
             key = ", ".join(f"{k}={v}" for k, v in row.items() if k != "reasons")
-            line = f"  {key}: {'; '.join(row['reasons'])}"
+            # Keys are the source's, whatever they hold.
+            line = UNPRINTABLE.sub("\ufffd", f"  {key}: {'; '.join(row['reasons'])}")
             console.print(line, soft_wrap=True, markup=False)
 
 

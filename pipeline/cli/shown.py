@@ -27,7 +27,7 @@ def read_settings() -> "Settings":
 
 
 def business_date(text: str, settings: "Settings") -> date:
-    """A day of the bank as it was typed, if there is such a day and it has begun."""
+    """A day of the bank as it was typed, if there is such a day and it is over."""
     from pipeline.business_day import resolve_as_of
 
     return resolve_as_of(text, None, settings.timezone, datetime.now(UTC))

@@ -26,7 +26,7 @@ def create_table(contract: Contract, schema: str, partition_by: str | None = Non
         constraint = sql.SQL("")
         if column.is_required and always:
             constraint = sql.SQL(" NOT NULL")
-        parts.append(sql.SQL("{}{}").format(_column(column), constraint))
+        parts.append(sql.SQL("{}{}").format(column_definition(column), constraint))
         if column.is_required and not always:
             parts.append(
                 sql.SQL("CHECK ({} OR {} IS NOT NULL)").format(
@@ -52,7 +52,7 @@ def create_landing_table(contract: Contract, schema: str) -> sql.Composed:
         contract: of the table.
         schema: the PostgreSQL schema that it goes to.
     """
-    columns = [_column(column) for column in contract.columns]
+    columns = [column_definition(column) for column in contract.columns]
     return _statements(contract, schema, columns, sql.SQL(""))
 
 
@@ -78,7 +78,8 @@ def _statements(
     return sql.SQL("; ").join(statements)
 
 
-def _column(column: Column) -> sql.Composed:
+def column_definition(column: Column) -> sql.Composed:
+    """A column's name and type, as a table's definition has them."""
     known = POSTGRES_TYPES[column.type]
     # Looked up in the closed list, so that no text of a contract's gets into a statement.
     kind = known[known.index(column.physical_type)] if column.physical_type else known[0]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date
 
 import pandas as pd
 
@@ -46,7 +46,7 @@ class Past:
         """All that officers said which bears on the night, in words that tell it apart."""
         answers = {warning: ",".join(sorted(said)) for warning, said in self.answers.items()}
         overrides = {
-            f"tier of {row['customer_id']} at {row['at']}": str(row["tier"])
+            f"tier of {row['customer_id']} at {row['at'].astimezone(UTC)}": str(row["tier"])
             for row in self.overrides.to_dict("records")
         }
         return answers | overrides

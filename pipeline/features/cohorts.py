@@ -77,6 +77,21 @@ def build_partition(
     known = known_at_close(contracts, lake, engine, as_of, timezone)
     frames = Frames(known, engine, DECLARED.values())
     rows = build_features(known, engine, frames=frames)
+    hold_to_contract(rows, engine, as_of)
+    name = partition_name(contracts, timezone)
+    # Nobody else's partition is to bear this mark.
+    with lake.hold(name, FEATURES):
+        lake.write(FEATURES, name, as_of, rows)
+        lake.mark(FEATURES, name, as_of, made_by=rows_seen)
+    return Built(rows, frames, rows_seen)
+
+
+def hold_to_contract(rows: pa.Table, engine: Engine, as_of: date) -> None:
+    """Let no features go on that break their contract.
+
+    Raises:
+        RisklineError: some do.
+    """
     broken = split(rows, features_contract(), engine).quarantined
     if len(broken):
         reason = broken.column(REASONS)[0].as_py()[0]
@@ -85,10 +100,13 @@ def build_partition(
             f"contract, the first because {reason}; look for rows of the customer that are out of "
             "all proportion, and let the contract of their table say so"
         )
-    name = partition_name(contracts, timezone)
-    lake.write(FEATURES, name, as_of, rows)
-    lake.mark(FEATURES, name, as_of, made_by=rows_seen)
-    return Built(rows, frames, rows_seen)
+
+
+def no_customers(as_of: date) -> RisklineError:
+    """What to say of a night on which nobody is known."""
+    return RisklineError(
+        f"no customer is known on {as_of}; check the table customers, or run a later night"
+    )
 
 
 def read_or_build(

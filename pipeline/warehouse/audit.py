@@ -43,7 +43,10 @@ def detail_of(**facts: Any) -> str:
 def audited(
     url: str, contracts: Mapping[str, Contract], event: Event, subject: str, **facts: Any
 ) -> Iterator[None]:
-    """Do what the block does with its entry beside it: neither stays without the other.
+    """Do what the block does with its entry beside it: where the block fails there is none.
+
+    What the block does elsewhere stays where the process dies before the entry is committed; who
+    does the like next has to look for what was not entered.
 
     Args:
         url: of the role that publishes.
@@ -69,6 +72,22 @@ def add_entry(connection: psycopg.Connection, event: Event, subject: str, **fact
         "INSERT INTO risk.audit_log (event, subject, detail) VALUES (%s, %s, %s)",
         [event, subject, detail_of(**facts)],
     )
+
+
+def last_champion(url: str, contracts: Mapping[str, Contract]) -> str | None:
+    """The version that the log says became the champion last; None where it says nothing of it.
+
+    Args:
+        url: of a role that may write the schema.
+        contracts: the output contracts by table.
+    """
+    with connect(url) as connection:
+        ensure_schema(connection, contracts)
+        row = connection.execute(
+            "SELECT subject FROM risk.audit_log WHERE event IN ('promote', 'roll_back') "
+            "AND detail::json ->> 'past_only' IS NULL ORDER BY entry DESC LIMIT 1"
+        ).fetchone()
+    return None if row is None else str(row[0])
 
 
 def verify(url: str, known_hash: str | None = None) -> Chain:

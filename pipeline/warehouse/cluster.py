@@ -204,9 +204,12 @@ def _complete(port: int, passwords: Mapping[str, str]) -> None:
         run("SET log_min_error_statement = panic")
         roles = {name for (name,) in run("SELECT rolname FROM pg_roles")}
         for role in _ROLES:
+            name = Identifier(role)
             if role not in roles:
-                password = Literal(passwords[role])
-                run(SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(Identifier(role), password))
+                run(SQL("CREATE ROLE {} LOGIN").format(name))
+            # A role may change its own password and its own settings, which are not its alone.
+            run(SQL("ALTER ROLE {} PASSWORD {}").format(name, Literal(passwords[role])))
+            run(SQL("ALTER ROLE {} RESET ALL").format(name))
         databases = {name for (name,) in run("SELECT datname FROM pg_database")}
         for database, owner in _OWNERS.items():
             if database not in databases:

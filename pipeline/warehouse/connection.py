@@ -20,6 +20,16 @@ BOUND_WAITS = (
 )
 """Lets the transaction wait for no lock longer than the largest night takes, unless the role or
 the URL says how long: whoever may sign in may hold an advisory lock for ever."""
+SESSION = {
+    "timezone": "UTC",
+    "datestyle": "ISO, MDY",
+    "intervalstyle": "postgres",
+    "extra_float_digits": "1",
+    "default_transaction_isolation": "read committed",
+}
+"""As every session of ours is, whatever a role, a database or the environment has set: any role may
+set its own defaults, and what is read must not depend on them."""
+_SET = "SELECT " + ", ".join(f"set_config('{name}', '{to}', false)" for name, to in SESSION.items())
 LOCK_TIMEOUT = psycopg.errors.LockNotAvailable.sqlstate
 _HOLDERS = """
 SELECT string_agg(DISTINCT usename || ' (process ' || pid || ')', ', ')
@@ -41,6 +51,8 @@ def connect(url: str) -> Iterator[psycopg.Connection]:
     # From None: the driver's words may quote the URL, and a traceback would print them.
     try:
         connection = psycopg.connect(url, connect_timeout=10)
+        with connection.transaction():
+            connection.execute(_SET)
     except psycopg.ProgrammingError:
         raise RisklineError(MALFORMED) from None
     except psycopg.OperationalError:

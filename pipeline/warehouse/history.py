@@ -16,7 +16,7 @@ from pipeline.decisions.warning_life import Answer
 from pipeline.decisions.warnings import CARRIED
 from pipeline.errors import RisklineError
 from pipeline.features.declaration import Dimension
-from pipeline.warehouse.connection import connect
+from pipeline.warehouse.connection import BOUND_WAITS, connect
 from pipeline.warehouse.schema import ensure_schema
 
 RETIRED = "retired"
@@ -56,6 +56,11 @@ def past_of(
     with connect(url) as connection:
         ensure_schema(connection, contracts)
     with connect(url) as connection:
+        # What an officer says bears the time at which it is said, and is seen only once it is
+        # committed: what is said by now is waited for.
+        connection.execute(BOUND_WAITS)
+        connection.execute("SELECT pg_advisory_xact_lock_shared(hashtext('riskline.audit'))")
+    with connect(url) as connection:
         # One look at all tables: the night might be published anew between two queries.
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         row = connection.execute(
@@ -68,7 +73,7 @@ def past_of(
         if run is not None and run.status == RETIRED:
             raise RisklineError(
                 f"the warehouse no longer keeps the rows of {run.as_of_date}, from which {as_of} "
-                f"would go on; run a night after it, or {run.as_of_date} first"
+                "would go on; warehouse_nights in the policy says how many nights are kept"
             )
         columns = sql.SQL(", ").join(sql.Identifier(t, c) for c, t in CUSTOMER_COLUMNS.items())
         customers = _frame(
@@ -153,6 +158,18 @@ def published_tables(
             )
             for table, chosen in columns.items()
         }
+
+
+def newest_night(url: str) -> date:
+    """The last published night, of which there is one.
+
+    Raises:
+        RisklineError: the warehouse cannot be reached.
+    """
+    with connect(url) as connection:
+        ((night,),) = connection.execute("SELECT max(as_of_date) FROM risk.runs").fetchall()
+    assert isinstance(night, date)
+    return night
 
 
 def stale_nights(url: str) -> list[date]:

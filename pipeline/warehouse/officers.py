@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from psycopg import sql
 
 from pipeline.contracts.contract import Contract
+from pipeline.contracts.rules import UNCLEAN, CleanText, LengthWithin, OneOf, Within
 
 FEEDBACK = "warning_feedback"
 OVERRIDE = "tier_override"
@@ -130,6 +131,8 @@ CREATE OR REPLACE TRIGGER audit_word AFTER INSERT ON risk.tier_override
     FOR EACH ROW EXECUTE FUNCTION risk.audit_word('override', 'customer_id');
 """
 
+#: What `CleanText` refuses; PostgreSQL knows no NUL.
+_UNCLEAN = UNCLEAN.replace(r"\x00", r"\x01")
 _CHECKS = {
     OVERRIDE: {
         "second_person": "(approved_by IS NULL) = (approved_at IS NULL) "
@@ -150,21 +153,36 @@ def rules(contracts: Mapping[str, Contract]) -> sql.Composed:
     """Statements that hold the officers' tables and the audit log to their rules, once or again."""
     statements: list[sql.Composable] = [sql.SQL(_AUDIT), sql.SQL(_RULES), sql.SQL(_REVOKED)]
     for table, checks in _CHECKS.items():
-        closed: dict[str, sql.Composable] = {
-            f"{column.name}_is_known": sql.SQL("{} IN ({})").format(
-                sql.Identifier(column.name),
-                sql.SQL(", ").join(sql.Literal(each.value) for each in column.allowed),
-            )
-            for column in contracts[table].columns
-            if column.allowed
-        }
-        for name, check in {**closed, **{n: sql.SQL(c) for n, c in checks.items()}}.items():
+        all_checks = {name: sql.Composed([sql.SQL(check)]) for name, check in checks.items()}
+        if table in _WRITTEN_BY_OFFICERS:
+            all_checks |= _checks_of(contracts[table])
+        for name, check in all_checks.items():
             statements.append(
                 sql.SQL(
                     "ALTER TABLE {0} DROP CONSTRAINT IF EXISTS {1}, ADD CONSTRAINT {1} CHECK ({2});"
                 ).format(sql.Identifier("risk", table), sql.Identifier(name), check)
             )
     return sql.Composed(statements)
+
+
+def _checks_of(contract: Contract) -> dict[str, sql.Composed]:
+    """A contract's bounds on single values as checks, by the names of its rules."""
+    checks: dict[str, sql.Composed] = {}
+    for rule in contract.rules:
+        match rule:
+            case OneOf(column, values):
+                closed = sql.SQL(", ").join(map(sql.Literal, values))
+                checks[rule.name] = sql.SQL("{} IN ({})").format(sql.Identifier(column), closed)
+            case LengthWithin(column, least, most):
+                length = sql.SQL("length({}) BETWEEN {} AND {}")
+                checks[rule.name] = length.format(sql.Identifier(column), least, most)
+            case CleanText(column):
+                clean = sql.SQL("{} !~ {}")
+                checks[rule.name] = clean.format(sql.Identifier(column), _UNCLEAN)
+            case Within(column, first, last):
+                between = sql.SQL("{} BETWEEN {} AND {}")
+                checks[rule.name] = between.format(sql.Identifier(column), first, last)
+    return checks
 
 
 def grants() -> sql.Composed:

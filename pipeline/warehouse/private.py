@@ -8,7 +8,7 @@ from adbc_driver_postgresql.dbapi import Cursor
 from psycopg import sql
 
 from pipeline.contracts.contract import Column, Contract
-from pipeline.contracts.ddl import create_landing_table
+from pipeline.contracts.ddl import column_definition, create_landing_table
 from pipeline.warehouse.connection import take_turns
 from pipeline.warehouse.officers import OFFICER
 from pipeline.warehouse.schema import TURN
@@ -34,7 +34,10 @@ def personal_columns(customers: Contract) -> tuple[Column, ...]:
 
 
 def ensure_private(connection: psycopg.Connection, customers: Contract) -> None:
-    """Create the schema and its table where they are missing or of another contract.
+    """Create the schema and its table where they are missing, with the contract's columns.
+
+    Of rows that are there already, what a former contract asked for goes, and what is new is empty
+    until the newest night is published again.
 
     Args:
         connection: of the role that owns the warehouse; the caller commits.
@@ -48,13 +51,20 @@ def ensure_private(connection: psycopg.Connection, customers: Contract) -> None:
         [SCHEMA, IDENTITY],
     ).fetchall()
     schema, table = sql.Identifier(SCHEMA), sql.Identifier(SCHEMA, IDENTITY)
-    if [name for (name,) in found] != [column.name for column in columns]:
+    there = {name for (name,) in found}
+    if not there:
         if connection.execute("SELECT to_regnamespace(%s)", [SCHEMA]).fetchone() == (None,):
             connection.execute(sql.SQL("CREATE SCHEMA {}").format(schema))
-        # Every night fills it anew: nothing is lost with what a former contract asked for.
-        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table))
         connection.execute(create_landing_table(_contract(columns), SCHEMA))
         connection.execute(sql.SQL("ALTER TABLE {} ADD PRIMARY KEY (customer_id)").format(table))
+    else:
+        for name in sorted(there - {column.name for column in columns}):
+            gone = sql.SQL("ALTER TABLE {} DROP COLUMN {}").format(table, sql.Identifier(name))
+            connection.execute(gone)
+        for column in columns:
+            if column.name not in there:
+                new = sql.SQL("ALTER TABLE {} ADD COLUMN {}")
+                connection.execute(new.format(table, column_definition(column)))
     # The role may have come after the table.
     if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [OFFICER]).fetchone():
         role = sql.Identifier(OFFICER)

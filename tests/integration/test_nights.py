@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from pipeline import nightly
 from pipeline.cli import app
 from pipeline.contracts.judged import judged_name
 from pipeline.errors import RisklineError
-from pipeline.lake import VALID
+from pipeline.lake import NIGHT, VALID
 from pipeline.rooms import Rooms
 from pipeline.settings import REPOSITORY, Settings
 from pipeline.settling import settle
@@ -181,10 +181,20 @@ def test_scores_of_other_features_are_not_decided_on(settings: Settings) -> None
     valid = rooms.lake.files(VALID, judged_name(rooms.contracts["customers"]), night)[-1]
     os.utime(valid, ns=(0, valid.stat().st_mtime_ns + 1))
     nightly.build(settings, night)
+    kept = rooms.lake.file(NIGHT, "record", night).read_bytes()
     with pytest.raises(RisklineError, match="built again since its scored were made") as caught:
         nightly.decide(settings, night)
+    assert rooms.lake.file(NIGHT, "record", night).read_bytes() == kept
     assert f"riskline run --as-of {night}" in str(caught.value)
     nightly.score(settings, night)
+
+    def refuse(identity: Mapping[str, str | None]) -> None:
+        assert identity["input_hash"]
+        raise RisklineError("not so")
+
+    with pytest.raises(RisklineError, match="not so"):
+        nightly.decide(settings, night, refuse)
+    assert rooms.lake.file(NIGHT, "record", night).read_bytes() == kept
     assert nightly.decide(settings, night)["risk_scores"] > 0
 
 

@@ -2,21 +2,26 @@
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.decisions.policy import load_policy
 from pipeline.errors import RisklineError
 from pipeline.preview import preview
+from pipeline.replay import replay
+from pipeline.rooms import Rooms
 from pipeline.settings import Settings
+from pipeline.warehouse.partitions import partitioned
+from pipeline.warehouse.retention import retire
 from pipeline.whatif import changed, what_if
 from tests.integration import scored_bank
 from tests.integration.policies import SHORT, write_policy
-from tests.integration.scored_bank import NIGHTS, ask, published, run
+from tests.integration.scored_bank import NIGHTS, ask, published, run, writer
 
 AS_OF = NIGHTS[1]
 
@@ -80,6 +85,30 @@ def test_the_command_tells_it(settings: Settings) -> None:
     assert re.search(r"tiers that would change: [\d,]{3,}", result.output)
     assert re.search(r"expected loss: 0 before, [\d,]+ after", result.output)
     assert ask(settings, f"SELECT count(*) FROM risk.runs WHERE as_of_date = '{missing}'") == [(0,)]
+
+
+def test_how_many_nights_are_kept_is_for_the_newest_night_to_say(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = write_policy(tmp_path / "policy")
+    said = {"description": "d", "unit": "u", "reference": "r"}
+    values = {date(2000, 1, 1): 1, AS_OF: None}
+    retention = {"warehouse_nights": {**said, "values": values}}
+    (policy / "retention.yaml").write_text(yaml.safe_dump(retention))
+    monkeypatch.setenv("RISK_POLICY", str(policy))
+    run(Settings(), NIGHTS[0])
+    status = "SELECT as_of_date, status FROM risk.runs ORDER BY 1"
+    assert ask(settings, status) == [(NIGHTS[0], "published"), (AS_OF, "published")]
+    # Of a night whose rows are gone there is nothing to compare with.
+    retire(writer(settings), partitioned(Rooms(settings).outputs), keep_nights=1)
+    with pytest.raises(RisklineError, match=f"no longer keeps the rows of {NIGHTS[0]}, so that"):
+        replay(settings, NIGHTS[0])
+
+
+def test_what_a_run_refuses_is_not_shown(settings: Settings) -> None:
+    beyond = NIGHTS[-1] + timedelta(days=20)
+    with pytest.raises(RisklineError, match="nothing was published; correct the source"):
+        preview(settings, beyond)
 
 
 # --- What if ------------------------------------------------------------------------------------

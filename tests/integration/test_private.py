@@ -1,5 +1,6 @@
 """Who customers are stays behind the officers' role, under their own ids or under pseudonyms."""
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,7 +15,10 @@ from pipeline import nightly
 from pipeline.errors import RisklineError
 from pipeline.pseudonyms import Ids
 from pipeline.replay import replay
+from pipeline.rooms import Rooms
 from pipeline.settings import Settings
+from pipeline.warehouse.connection import connect
+from pipeline.warehouse.private import ensure_private
 from pipeline.warehouse.server import ensure_running
 from tests.integration import scored_bank
 from tests.integration.scored_bank import NIGHTS, ask, empty_warehouse, published, run
@@ -116,6 +120,31 @@ def with_key(settings: Settings, key: str | None) -> Settings:
         else:
             monkeypatch.setenv("RISK_PSEUDONYM_KEY", key)
         return Settings()
+
+
+def test_another_contract_takes_only_what_it_no_longer_asks_for(plain: Settings) -> None:
+    customers = Rooms(plain).contracts["customers"]
+    new = dataclasses.replace(
+        next(column for column in customers.columns if column.name == "name"), name="nickname"
+    )
+    columns = [column for column in customers.columns if column.name != "name"]
+    other = dataclasses.replace(customers, columns=(*columns, new))
+    before = as_role(plain, "risk_officer", "SELECT count(*) FROM risk_private.customer_identity")
+    with connect(ensure_running(plain.home).url("warehouse", "risk_pipeline")) as connection:
+        ensure_private(connection, other)
+    found = as_role(
+        plain,
+        "risk_officer",
+        "SELECT count(*), count(nickname), count(national_id) FROM risk_private.customer_identity",
+    )
+    assert found[0][:2] == (before[0][0], 0)
+    assert found[0][2] > 0
+    with pytest.raises(psycopg.errors.UndefinedColumn):
+        as_role(plain, "risk_officer", "SELECT name FROM risk_private.customer_identity")
+    # The newest night fills it again.
+    run(plain, NIGHTS[1])
+    names = as_role(plain, "risk_officer", "SELECT count(name) FROM risk_private.customer_identity")
+    assert names == before
 
 
 def test_a_key_is_switched_on_in_an_empty_warehouse_only(plain: Settings) -> None:

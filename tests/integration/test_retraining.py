@@ -102,6 +102,9 @@ def test_an_earlier_day_does_not_dethrone_a_later_ones_champion(
     with pytest.raises(RisklineError, match="must not know"):
         model_of(lender.settings.home, earlier.as_of)
     monkeypatch.setenv("RISK_HOME", str(lender.settings.home))
+    horizon = fitted(lender, AS_OF - timedelta(days=1), horizon=2)
+    result = CliRunner().invoke(app, ["promote", horizon.version, "--past-only"])
+    assert "does not deserve to score: horizon of the outcome" in str(result.exception)
     result = CliRunner().invoke(app, ["promote", earlier.version, "--past-only"])
     assert result.output == f"version {earlier.version} scores past nights; the champion stays\n"
     assert champion(lender) == "1"
@@ -210,3 +213,31 @@ def nowhere(folder: Path) -> Settings:
 def test_a_longer_horizon_than_the_past_is_one_line(lender: Lender) -> None:
     with pytest.raises(RisklineError, match="training needs more than 1 cohorts"):
         fitted(lender, AS_OF, horizon=3660)
+
+
+def test_what_was_cut_off_before_it_was_entered_is_entered_by_who_comes_next(
+    lender: Lender,
+) -> None:
+    settings, home = lender.settings, lender.settings.home
+    query = "SELECT event, subject, detail FROM risk.audit_log ORDER BY entry DESC LIMIT 1"
+
+    def last_entry() -> tuple[str, str, bool]:
+        with psycopg.connect(warehouse_url(settings)) as connection:
+            ((event, subject, detail),) = connection.execute(query).fetchall()
+        return event, subject, "was_cut_off" in detail
+
+    challenger = fitted(lender, AS_OF, horizon=3)
+    retraining.promote(settings, challenger.version, despite_gate=True)
+    assert last_entry() == ("promote", challenger.version, False)
+    # As where the process dies between the registry and the log.
+    registry.roll_back(home)
+    before = champion(lender)
+    assert before is not None
+    # Who tries again is not led back to where they came from.
+    assert retraining.roll_back(settings) == before == champion(lender)
+    assert last_entry() == ("promote", before, True)
+    assert retraining.roll_back(settings) == challenger.version
+    assert last_entry() == ("roll_back", challenger.version, False)
+    registry.promote(home, before)
+    retraining.promote(settings, before, despite_gate=True)
+    assert last_entry() == ("promote", before, True)

@@ -272,3 +272,14 @@ def test_others_read_it_and_cannot_write(five: str, shared_server: Server, role:
 def test_details_are_json_in_one_order() -> None:
     assert detail_of(b="ü", a=NIGHT) == '{"a": "2024-05-31", "b": "ü"}'
     assert json.loads(detail_of(b="ü", a=NIGHT)) == {"a": "2024-05-31", "b": "ü"}
+
+
+def test_a_reader_does_not_blind_the_auditor(five: str, shared_server: Server) -> None:
+    reader = shared_server.url("warehouse", "risk_reader")
+    with closing(psycopg.connect(reader, autocommit=True)) as connection:
+        for setting in ("datestyle = 'German'", "timezone = 'Asia/Tokyo'", "bytea_output = escape"):
+            connection.execute(f"ALTER ROLE CURRENT_USER SET {setting}".encode())
+        try:
+            assert verify(reader) == verify(five)
+        finally:
+            connection.execute("ALTER ROLE CURRENT_USER RESET ALL")

@@ -1,5 +1,6 @@
 """What officers may say and what is made of it, on a real server, by persons of their own."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -21,6 +22,7 @@ TODAY = datetime.now(UTC).date()
 BEFORE = TODAY - timedelta(days=1)
 WARNING, CUSTOMER = "text 0001", "text 0002"
 SAY = "INSERT INTO risk.warning_feedback (warning_id, action) VALUES (%s, %s)"
+NOTE = "INSERT INTO risk.warning_feedback (warning_id, action, note) VALUES (%s, 'release', %s)"
 ASK = (
     "INSERT INTO risk.tier_override (customer_id, tier, reason, expires_on) "
     "VALUES (%s, %s, %s, %s) RETURNING at"
@@ -98,6 +100,32 @@ def test_an_answer_bears_its_officer_and_time_and_the_night_heeds_it(
     assert past(persons).answers == {WARNING: {Answer.ACKNOWLEDGE, Answer.RELEASE}}
 
 
+def test_what_is_being_said_is_waited_for(persons: dict[str, str]) -> None:
+    with closing(psycopg.connect(persons["alice"])) as officer:
+        officer.execute(SAY, [WARNING, "release"])
+        # It bears its time already, and nobody can see it yet.
+        committed = threading.Timer(0.5, officer.commit)
+        committed.start()
+        assert past(persons).answers == {WARNING: {Answer.RELEASE}}
+        committed.join()
+
+
+def test_what_is_said_is_told_alike_in_every_time_zone(
+    persons: dict[str, str], alice: psycopg.Connection, bob: psycopg.Connection
+) -> None:
+    bob.execute(APPROVE, [CUSTOMER, ask(alice)])
+    tomorrow = close_of(TODAY + timedelta(days=1), load_settings().timezone)
+    said = past(persons, close=tomorrow).said_by_officers
+    assert len(said) == 1
+    with psycopg.connect(persons["root"], autocommit=True) as root:
+        try:
+            for setting in ("timezone = 'Asia/Tokyo'", "datestyle = 'German'"):
+                root.execute(f"ALTER ROLE risk_pipeline SET {setting}".encode())
+                assert past(persons, close=tomorrow).said_by_officers == said
+        finally:
+            root.execute("ALTER ROLE risk_pipeline RESET ALL")
+
+
 def test_what_is_said_after_the_close_of_a_night_is_not_heeded_on_it(
     persons: dict[str, str], alice: psycopg.Connection
 ) -> None:
@@ -113,12 +141,18 @@ def test_what_is_said_after_the_close_of_a_night_is_not_heeded_on_it(
     ("statement", "values", "says"),
     [
         (SAY, ["no such", "release"], "there is no warning no such"),
-        (SAY, [WARNING, "ignore"], "action_is_known"),
+        (SAY, [WARNING, "ignore"], "action_allowed"),
         (SAY, ["'; DROP TABLE risk.runs; --", "release"], "there is no warning '; DROP"),
-        (ASK, [CUSTOMER, "F", REASON, TODAY], "tier_is_known"),
+        (ASK, [CUSTOMER, "F", REASON, TODAY], "tier_allowed"),
         (ASK, [CUSTOMER, "E", "because   ", TODAY], "has_reason"),
         (ASK, [CUSTOMER, "E", REASON, TODAY - timedelta(days=2)], "expires_later"),
         (ASK, [CUSTOMER, "E", REASON, None], "expires_on"),
+        (ASK, [CUSTOMER, "E", REASON, "infinity"], "expires_on_in_range"),
+        (ASK, [CUSTOMER, "E", "because " * 251, TODAY], "reason_length"),
+        (ASK, [CUSTOMER, "E", f"{REASON}\x1b[2J", TODAY], "reason_clean"),
+        (NOTE, [WARNING, "x" * 2001], "note_length"),
+        (NOTE, [WARNING, "\x1b[2J"], "note_clean"),
+        (NOTE, [WARNING, "two\nlines"], "note_clean"),
         (ASK, ["nobody", "E", REASON, TODAY], "there is no customer nobody"),
         (APPROVE, ["nobody", datetime(2024, 1, 1, tzinfo=UTC)], "there is no override of nobody"),
     ],

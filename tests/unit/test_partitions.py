@@ -1,5 +1,6 @@
 """A partition a night, and what becomes of nights that are too old to be kept."""
 
+import threading
 from contextlib import closing
 from datetime import timedelta
 from typing import Any
@@ -111,9 +112,29 @@ def test_a_night_may_come_back(url: str) -> None:
 
 
 def test_a_night_that_came_back_meanwhile_stays(url: str) -> None:
-    # Both were found too old, and one of them was published again before its partitions go.
-    _drop_empty(url, TABLES, [DAYS[0] - timedelta(days=1), DAYS[1]])
-    assert ask(url, PARTITIONS) == [(len(TABLES) * len(DAYS),)]
+    retire(url, TABLES, keep_nights=3)
+    publish(url, DAYS[1], night("again", DAYS[1]), CONTRACTS)
+    # As where it is published again after it was found too old, and before its partitions go.
+    with psycopg.connect(url) as connection:
+        connection.execute("UPDATE risk.runs SET status = 'retired' WHERE run_id = 'again'")
+    _drop_empty(url, TABLES)
+    assert ask(url, PARTITIONS) == [(len(TABLES) * 4,)]
     assert ask(url, f"SELECT count(*) FROM risk.risk_tiers WHERE as_of_date = '{DAYS[1]}'") == [
-        (20,)
+        (3,)
     ]
+
+
+def test_partitions_that_were_read_go_the_next_time(url: str, shared_server: Server) -> None:
+    with closing(psycopg.connect(shared_server.url("warehouse", "risk_reader"))) as reader:
+        one = f"SELECT count(*) FROM risk.risk_scores WHERE as_of_date = '{DAYS[0]}'"
+        assert reader.execute(one.encode()).fetchone() == (20,)
+        read = threading.Timer(0.2, lambda: reader.execute("SELECT count(*) FROM risk.risk_tiers"))
+        read.start()
+        assert retire(url, TABLES, keep_nights=3) == DAYS[:2]
+        read.join()
+        # What the reader asks for in the same transaction is answered, whoever waits for whom.
+        assert reader.execute(one.encode()).fetchone() == (0,)
+    ((left,),) = ask(url, PARTITIONS)
+    assert left > len(TABLES) * 3
+    assert retire(url, TABLES, keep_nights=3) == []
+    assert ask(url, PARTITIONS) == [(len(TABLES) * 3,)]

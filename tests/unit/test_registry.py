@@ -237,6 +237,47 @@ def test_a_night_is_scored_by_a_model_that_knew_no_more(
     assert (None if found is None else found.version) == version
 
 
+def versions_of_months(home: Path, models: list[Trained], *months: int) -> None:
+    for month in months:
+        notes = {"as_of": str(date(2024, month, 28)), "note": str(month)}
+        registry.register(home, models[0], JUDGEMENT, notes)
+
+
+def scores(home: Path, night: date) -> str | None:
+    found = registry.scorer_of(home, night)
+    return None if found is None else found.version
+
+
+def test_a_roll_back_undone_leaves_the_past_as_it_was(
+    tmp_path: Path, models: list[Trained]
+) -> None:
+    versions_of_months(tmp_path, models, 1, 4)
+    for version in ("1", "2"):
+        registry.promote(tmp_path, version)
+    nights = [date(2024, 2, 15), date(2024, 5, 15)]
+    assert [scores(tmp_path, night) for night in nights] == ["1", "2"]
+    registry.roll_back(tmp_path)
+    assert [scores(tmp_path, night) for night in nights] == ["1", "1"]
+    registry.roll_back(tmp_path)
+    assert [scores(tmp_path, night) for night in nights] == ["1", "2"]
+
+
+def test_what_an_older_champion_scored_it_scores_again(
+    tmp_path: Path, models: list[Trained]
+) -> None:
+    versions_of_months(tmp_path, models, 1, 3, 6, 1)
+    for version in ("2", "1"):
+        registry.promote(tmp_path, version)
+    april = date(2024, 4, 15)
+    assert scores(tmp_path, april) == "1"
+    registry.promote(tmp_path, "3")
+    assert scores(tmp_path, april) == "1"
+    # Of two that know the same the later one scores.
+    registry.promote(tmp_path, "4")
+    registry.promote(tmp_path, "3")
+    assert scores(tmp_path, april) == "4"
+
+
 def test_a_version_may_score_the_past_alone(dated: Path) -> None:
     registry.let_score_the_past(dated, "3")
     found = registry.scorer_of(dated, date(2024, 4, 30))

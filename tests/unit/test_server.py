@@ -210,6 +210,10 @@ def test_a_cluster_from_before_a_role_gets_it_with_the_next_start(risk_home: Pat
     with psycopg.connect(writer) as connection:
         ensure_schema(connection, OUTPUTS)
         ensure_private(connection, CUSTOMERS)
+    with psycopg.connect(server.url("warehouse", "risk_reader"), autocommit=True) as reader:
+        # Everybody may do that to themselves, and this role is many people's.
+        reader.execute("ALTER ROLE CURRENT_USER PASSWORD 'mine'")
+        reader.execute("ALTER ROLE CURRENT_USER SET statement_timeout = 1")
     file = risk_home / "postgres" / "passwords.json"
     before = json.loads(file.read_text())
     del before["risk_officer"]
@@ -220,6 +224,8 @@ def test_a_cluster_from_before_a_role_gets_it_with_the_next_start(risk_home: Pat
     with psycopg.connect(writer) as connection:
         ensure_schema(connection, OUTPUTS)
         ensure_private(connection, CUSTOMERS)
+    with psycopg.connect(server.url("warehouse", "risk_reader")) as reader:
+        assert reader.execute("SHOW statement_timeout").fetchone() == ("0",)
     after = json.loads(file.read_text())
     assert {role: after[role] for role in before} == before
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
