@@ -4,6 +4,7 @@ Airflow reads its settings from the environment when it is first imported, so no
 it at the top.
 """
 
+import json
 import logging
 import os
 import secrets
@@ -53,7 +54,10 @@ def environment(settings: Settings, port: int = UI_PORT) -> dict[str, str]:
     server = ensure_running(settings.home)
     url = server.url("airflow", "airflow").replace("postgresql://", "postgresql+psycopg2://", 1)
     address = f"http://127.0.0.1:{port}"
-    secret = _secret(home / "secret")
+    # It signs sessions and tokens, and all services share it.
+    secret = _kept(home / "secret", secrets.token_hex(32))
+    # A password that Airflow makes up itself it also prints, and that into a log.
+    _kept(home / "passwords.json", json.dumps({"admin": secrets.token_urlsafe(16)}) + "\n")
     airflow = {
         "CORE__DAGS_FOLDER": str(REPOSITORY / "dags"),
         "CORE__PLUGINS_FOLDER": str(home / "plugins"),
@@ -247,12 +251,12 @@ def _wait_for(address: str, process: "subprocess.Popen[bytes]", log_file: Path) 
     raise RisklineError(f"Airflow's API server did not come up; see {log_file}")
 
 
-def _secret(file: Path) -> str:
-    """The key that signs sessions and tokens, made once and shared by all services."""
+def _kept(file: Path, content: str) -> str:
+    """What a file for its owner alone says; where there is none yet, the content given."""
     if not file.exists():
         temporary = file.with_name(f"{file.name}.{os.getpid()}")
         temporary.touch(mode=0o600)
-        temporary.write_text(secrets.token_hex(32))
+        temporary.write_text(content)
         # link, not rename: where two processes make one at once, both then read the first.
         try:
             os.link(temporary, file)

@@ -1,5 +1,6 @@
 """Past nights by Airflow's own backfills, from the command line and from the UI in a browser."""
 
+import json
 import os
 import subprocess
 import sys
@@ -28,10 +29,13 @@ from tests.integration.scored_bank import (
     writer,
 )
 
+KEY = "a secret of thirty-two characters"
+
 
 @pytest.fixture(scope="module")
 def settings(scored_template: Path, module_home: Path) -> Iterator[Settings]:
     with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("RISK_PSEUDONYM_KEY", KEY)
         yield scored_bank.make(scored_template, module_home, monkeypatch)
 
 
@@ -113,3 +117,15 @@ def test_from_the_ui(
         page.get_by_text("settle").first.wait_for()
         page.screenshot(path=tmp_path / "nights.png")
     assert published(settings) == one_by_one
+
+
+def test_no_secret_is_in_a_log(settings: Settings, services: Airflow) -> None:
+    """After nights under a key, by tasks that sign in to both databases."""
+    passwords = json.loads((settings.home / "postgres" / "passwords.json").read_text())
+    secret = (settings.home / "airflow" / "secret").read_text()
+    secrets = {KEY, secret, services.password, *passwords.values()}
+    logs = [file for file in settings.home.rglob("*.log") if file.is_file()]
+    assert [file for file in logs if "task_id=publish" in str(file)]
+    for file in logs:
+        said = file.read_text(encoding="utf-8", errors="replace")
+        assert not [each for each in secrets if each in said], file
