@@ -92,13 +92,16 @@ def test_how_many_nights_are_kept_is_for_the_newest_night_to_say(
 ) -> None:
     policy = write_policy(tmp_path / "policy")
     said = {"description": "d", "unit": "u", "reference": "r"}
-    values = {date(2000, 1, 1): 1, AS_OF: None}
+    # As few as may be, until the newest night.
+    values = {date(2000, 1, 1): 2, AS_OF: None}
     retention = {"warehouse_nights": {**said, "values": values}}
     (policy / "retention.yaml").write_text(yaml.safe_dump(retention))
     monkeypatch.setenv("RISK_POLICY", str(policy))
-    run(Settings(), NIGHTS[0])
+    earlier = NIGHTS[0] - timedelta(days=1)
+    run(Settings(), earlier)
     status = "SELECT as_of_date, status FROM risk.runs ORDER BY 1"
-    assert ask(settings, status) == [(NIGHTS[0], "published"), (AS_OF, "published")]
+    nights = [earlier, NIGHTS[0], AS_OF]
+    assert ask(settings, status) == [(night, "published") for night in nights]
     # Of a night whose rows are gone there is nothing to compare with.
     retire(writer(settings), partitioned(Rooms(settings).outputs), keep_nights=1)
     with pytest.raises(RisklineError, match=f"no longer keeps the rows of {NIGHTS[0]}, so that"):
