@@ -11,6 +11,7 @@ import hypothesis
 import psycopg
 import pytest
 
+import models  # noqa: F401 - before LightGBM, for it says how that waits
 from pipeline.engines.base import Engine
 from pipeline.warehouse.server import Server, ensure_running, stop
 
