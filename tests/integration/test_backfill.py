@@ -57,7 +57,10 @@ def services(settings: Settings, one_by_one: Tables) -> Iterator[Airflow]:
 
 
 def until_published(settings: Settings, services: Airflow, nights: list[date]) -> None:
-    """Wait for nights to be there and for nothing to be stale, and for all runs to have ended."""
+    """Wait for nights to be there and for nothing to be stale, and for all runs to have ended.
+
+    Airflow takes the next backfill only once it has noticed that the one before has ended.
+    """
     deadline = time.monotonic() + 60 * MINUTES
     while True:
         # Once it is not paused, Airflow also runs last night, of which this bank knows nothing.
@@ -65,7 +68,9 @@ def until_published(settings: Settings, services: Airflow, nights: list[date]) -
         states = {each["state"] for each in runs}
         assert "failed" not in states, runs
         there = {day for (day,) in ask(settings, "SELECT as_of_date FROM risk.runs")}
-        if there >= set(nights) and states == {"success"}:
+        backfills = services.ask("GET", f"backfills?dag_id={NIGHTLY}")["backfills"]
+        is_over = all(each["completed_at"] is not None for each in backfills)
+        if there >= set(nights) and states == {"success"} and is_over:
             assert stale_nights(writer(settings)) == []
             return
         assert time.monotonic() < deadline, runs
