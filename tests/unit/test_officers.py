@@ -18,8 +18,9 @@ from pipeline.warehouse.publish import publish
 from pipeline.warehouse.server import Server
 from tests.unit.test_publish import CONTRACTS, night
 
-TODAY = datetime.now(UTC).date()
-BEFORE = TODAY - timedelta(days=1)
+# A night that closes after all that is said here, though midnight may pass while the tests run.
+TONIGHT = datetime.now(UTC).date() + timedelta(days=1)
+BEFORE = TONIGHT - timedelta(days=1)
 WARNING, CUSTOMER = "text 0001", "text 0002"
 SAY = "INSERT INTO risk.warning_feedback (warning_id, action) VALUES (%s, %s)"
 NOTE = "INSERT INTO risk.warning_feedback (warning_id, action, note) VALUES (%s, 'release', %s)"
@@ -75,13 +76,13 @@ def bob(persons: dict[str, str]) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-def past(persons: dict[str, str], as_of: date = TODAY, close: datetime | None = None) -> Past:
+def past(persons: dict[str, str], as_of: date = TONIGHT, close: datetime | None = None) -> Past:
     """What a night goes on from; it closes at the end of its day unless said otherwise."""
     moment = close or close_of(as_of, load_settings().timezone)
     return past_of(persons["writer"], as_of, moment, CONTRACTS)[1]
 
 
-def ask(officer: psycopg.Connection, expires_on: date = TODAY, tier: str = "E") -> Any:
+def ask(officer: psycopg.Connection, expires_on: date = TONIGHT, tier: str = "E") -> Any:
     row = officer.execute(ASK, [CUSTOMER, tier, REASON, expires_on]).fetchone()
     assert row is not None
     return row[0]
@@ -114,14 +115,13 @@ def test_what_is_said_is_told_alike_in_every_time_zone(
     persons: dict[str, str], alice: psycopg.Connection, bob: psycopg.Connection
 ) -> None:
     bob.execute(APPROVE, [CUSTOMER, ask(alice)])
-    tomorrow = close_of(TODAY + timedelta(days=1), load_settings().timezone)
-    said = past(persons, close=tomorrow).said_by_officers
+    said = past(persons).said_by_officers
     assert len(said) == 1
     with psycopg.connect(persons["root"], autocommit=True) as root:
         try:
             for setting in ("timezone = 'Asia/Tokyo'", "datestyle = 'German'"):
                 root.execute(f"ALTER ROLE risk_pipeline SET {setting}".encode())
-                assert past(persons, close=tomorrow).said_by_officers == said
+                assert past(persons).said_by_officers == said
         finally:
             root.execute("ALTER ROLE risk_pipeline RESET ALL")
 
@@ -143,17 +143,17 @@ def test_what_is_said_after_the_close_of_a_night_is_not_heeded_on_it(
         (SAY, ["no such", "release"], "there is no warning no such"),
         (SAY, [WARNING, "ignore"], "action_allowed"),
         (SAY, ["'; DROP TABLE risk.runs; --", "release"], "there is no warning '; DROP"),
-        (ASK, [CUSTOMER, "F", REASON, TODAY], "tier_allowed"),
-        (ASK, [CUSTOMER, "E", "because   ", TODAY], "has_reason"),
-        (ASK, [CUSTOMER, "E", REASON, TODAY - timedelta(days=2)], "expires_later"),
+        (ASK, [CUSTOMER, "F", REASON, TONIGHT], "tier_allowed"),
+        (ASK, [CUSTOMER, "E", "because   ", TONIGHT], "has_reason"),
+        (ASK, [CUSTOMER, "E", REASON, TONIGHT - timedelta(days=2)], "expires_later"),
         (ASK, [CUSTOMER, "E", REASON, None], "expires_on"),
         (ASK, [CUSTOMER, "E", REASON, "infinity"], "expires_on_in_range"),
-        (ASK, [CUSTOMER, "E", "because " * 251, TODAY], "reason_length"),
-        (ASK, [CUSTOMER, "E", f"{REASON}\x1b[2J", TODAY], "reason_clean"),
+        (ASK, [CUSTOMER, "E", "because " * 251, TONIGHT], "reason_length"),
+        (ASK, [CUSTOMER, "E", f"{REASON}\x1b[2J", TONIGHT], "reason_clean"),
         (NOTE, [WARNING, "x" * 2001], "note_length"),
         (NOTE, [WARNING, "\x1b[2J"], "note_clean"),
         (NOTE, [WARNING, "two\nlines"], "note_clean"),
-        (ASK, ["nobody", "E", REASON, TODAY], "there is no customer nobody"),
+        (ASK, ["nobody", "E", REASON, TONIGHT], "there is no customer nobody"),
         (APPROVE, ["nobody", datetime(2024, 1, 1, tzinfo=UTC)], "there is no override of nobody"),
     ],
 )
@@ -193,7 +193,7 @@ def test_the_reader_says_nothing(persons: dict[str, str], alice: psycopg.Connect
     with closing(psycopg.connect(persons["reader"], autocommit=True)) as reader:
         for statement, values in (
             (SAY, [WARNING, "release"]),
-            (ASK, [CUSTOMER, "E", REASON, TODAY]),
+            (ASK, [CUSTOMER, "E", REASON, TONIGHT]),
             (APPROVE, [CUSTOMER, at]),
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -219,13 +219,13 @@ def test_an_override_counts_once_a_second_person_approves(
 def test_an_override_counts_from_its_approval_to_its_expiry(
     persons: dict[str, str], alice: psycopg.Connection, bob: psycopg.Connection
 ) -> None:
-    at = ask(alice, TODAY + timedelta(days=2))
+    at = ask(alice, TONIGHT + timedelta(days=2))
     bob.execute(APPROVE, [CUSTOMER, at])
     row = bob.execute("SELECT approved_at FROM risk.tier_override").fetchone()
     assert row is not None
     assert past(persons, close=row[0]).overrides.empty
     for later, count in ((0, 1), (2, 1), (3, 0)):
-        assert len(past(persons, TODAY + timedelta(days=later)).overrides) == count
+        assert len(past(persons, TONIGHT + timedelta(days=later)).overrides) == count
 
 
 def test_what_was_said_tells_nights_apart(
