@@ -7,7 +7,7 @@ that may combine dimensions, where that predicts better. So
 
 holds exactly, not as an attribution made afterwards. After training the trees are regrouped so
 that each dimension is one contiguous range of iterations, and the trees over several dimensions
-are another; explaining a customer then walks each tree once, which is what a plain predict costs.
+are another; explaining a customer then walks each tree once, as a plain predict does.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ from models.learning_rows import learning_rows
 from models.log_odds import logit
 from models.model_input import default_labels, feature_matrix
 from models.model_text import content_hash, seal, unseal
+from models.tree_sums import TreeSums
 from models.tree_text import regroup
 from pipeline.errors import RisklineError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
 __all__ = ["DimensionGBM", "DimensionTrees", "Explanation", "TrainingParams", "TreeRange"]
 
@@ -163,13 +164,12 @@ class DimensionGBM:
         grown = grow(learning, dimensions, directions, params)
         sizes = [len(group) for group in dimensions.values()]
         trees = regroup(grown.stages, sizes, grown.moved)
-        booster = lgb.Booster(model_str=trees.text) if trees.text else None
-
         starts = np.cumsum([0, *trees.counts[:-1]]).tolist()
+        ranges = list(zip(starts, trees.counts, strict=True))
         # fsum is exact, so the centres do not depend on how a machine adds numbers up.
         centres = [
-            math.fsum(_raw(booster, start, count, matrix, params.num_threads)) / len(labels)
-            for start, count in zip(starts, trees.counts, strict=True)
+            math.fsum(raw) / len(labels)
+            for raw in TreeSums(trees.text)(matrix, ranges, params.num_threads)
         ]
         *separate, joint = zip(starts, trees.counts, centres, strict=True)
         return cls(
@@ -232,15 +232,18 @@ class DimensionGBM:
         """
         matrix = feature_matrix(X, self.feature_names, "scoring", dict(self.fill))
 
-        def effect(trees: TreeRange) -> NDArray[np.float64]:
-            raw = _raw(self._booster, trees.first_tree, trees.num_trees, matrix, num_threads)
-            return self.slope * (raw - trees.centre)
-
-        contributions = {dimension.name: effect(dimension) for dimension in self.dimensions}
+        ranges = [*self.dimensions, self.joint]
+        raw = self._tree_sums(
+            matrix, [(trees.first_tree, trees.num_trees) for trees in ranges], num_threads
+        )
+        *separate, joint = (
+            self.slope * (said - trees.centre) for said, trees in zip(raw, ranges, strict=True)
+        )
+        names = (dimension.name for dimension in self.dimensions)
         return Explanation(
             intercept=self.slope * self.raw_intercept + self.offset,
-            contributions=pd.DataFrame(contributions, index=X.index),
-            joint_effect=effect(self.joint),
+            contributions=pd.DataFrame(dict(zip(names, separate, strict=True)), index=X.index),
+            joint_effect=joint,
         )
 
     def feature_contributions(self, X: pd.DataFrame, *, num_threads: int = 0) -> pd.DataFrame:
@@ -324,28 +327,9 @@ class DimensionGBM:
         return {"format": FORMAT, **content}
 
     @functools.cached_property
+    def _tree_sums(self) -> TreeSums:
+        return TreeSums(self.trees)
+
+    @functools.cached_property
     def _booster(self) -> lgb.Booster | None:
         return lgb.Booster(model_str=self.trees) if self.trees else None
-
-
-def _raw(
-    booster: lgb.Booster | None,
-    first_tree: int,
-    num_trees: int,
-    matrix: NDArray[np.float64],
-    num_threads: int,
-) -> NDArray[np.float64]:
-    """Uncalibrated, uncentred log-odds of a range of trees, (n,)."""
-    # LightGBM reads num_iteration=0 as "all trees", and refuses a matrix without rows.
-    if booster is None or num_trees == 0 or len(matrix) == 0:
-        return np.zeros(len(matrix))
-    return np.asarray(
-        booster.predict(
-            matrix,
-            raw_score=True,
-            start_iteration=first_tree,
-            num_iteration=num_trees,
-            num_threads=num_threads,
-        ),
-        dtype=np.float64,
-    )

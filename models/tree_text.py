@@ -79,9 +79,12 @@ def regroup(texts: Sequence[str], group_sizes: Sequence[int], moved: str = "") -
 
 def leaf_values(text: str) -> list[NDArray[np.float64]]:
     """The leaf values of each tree of a model text, in the order of LightGBM's leaf numbers."""
-    return [
-        np.array(_values(block)["leaf_value"].split(), dtype=np.float64) for block in _blocks(text)
-    ]
+    return [np.array(tree["leaf_value"].split(), dtype=np.float64) for tree in tree_values(text)]
+
+
+def tree_values(text: str) -> list[dict[str, str]]:
+    """What a model text says of each tree, by LightGBM's names; nothing of an empty text."""
+    return [_values(block) for block in _blocks(text)]
 
 
 def _header(text: str) -> str:
