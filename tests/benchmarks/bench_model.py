@@ -13,17 +13,18 @@ from tests.benchmarks.model_timed import explaining, training
 
 CUSTOMERS = int(os.environ.get("RISK_BENCH_CUSTOMERS", "1000000"))
 MOST_OF_A_PLAIN_PREDICT = 1.5
-# TreeSHAP's cost grows with the leaves times the square of the depth, a predict's with the depth.
-TIMES_TREE_SHAP = {8: 10, 31: 50}
+TIMES_TREE_SHAP = 50
+# As packaged, where TreeSHAP has the least to do, and as LightGBM grows trees unless told.
+LEAVES = (8, 31)
 MOST_GB = 6.0
 
 
-@pytest.mark.parametrize("leaves", TIMES_TREE_SHAP)
+@pytest.mark.parametrize("leaves", LEAVES)
 def test_explaining(leaves: int) -> None:
     took = explaining(CUSTOMERS, 151, sample=min(CUSTOMERS, 2_000), leaves=leaves)
     print(f"{CUSTOMERS:,} customers x 151 features, {leaves} leaves, {took}")
     assert took.contributions < MOST_OF_A_PLAIN_PREDICT * took.plain
-    assert took.tree_shap > TIMES_TREE_SHAP[leaves] * took.contributions
+    assert took.tree_shap > TIMES_TREE_SHAP * took.contributions
 
 
 def test_training() -> None:
