@@ -14,7 +14,7 @@ from pipeline.errors import RisklineError
 # Timestamps carry a zone; their dates must not depend on the machine's own. And DuckDB draws its
 # progress into whatever stands on the terminal.
 QUIETLY_UTC = "SET TimeZone = 'UTC'; SET enable_progress_bar = false"
-MEMORY_GB = 4.5
+MEMORY_GB = 3.0
 """What a session may hold before rows wait on disk: enough for millions of customers, and so little
 that other programs, and the rows that Python holds, have room on the machine of a small lender."""
 FAULTS = (duckdb.Error, pa.ArrowException, OSError)

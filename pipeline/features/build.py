@@ -1,7 +1,8 @@
 """Computes the features of all customers as of a day: each frame once, and one pass over it."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import ibis
 import ibis.expr.types as ir
@@ -52,12 +53,15 @@ def build_features(
     ordered = frames.rows("customers").select(CUSTOMER_ID, SEGMENT).order_by(CUSTOMER_ID)
     customers = engine.to_arrow(ordered)
     columns: dict[str, pa.ChunkedArray] = {}
-    for frame in dict.fromkeys(feature.frame for feature in features.values()):
-        if frame.tables <= known.present:
-            rows = engine.to_arrow(frames.aggregated(frame))
-            # Joined here and not by the engine: it would sort a hundred columns, not one.
-            place = pc.index_in(customers[CUSTOMER_ID], value_set=rows[CUSTOMER_ID])
-            columns |= {name: rows[name].take(place) for name in rows.column_names}
+    # Rows are put in order on one thread, which works while the engine computes the next frame.
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        placed = []
+        for frame in dict.fromkeys(feature.frame for feature in features.values()):
+            if frame.tables <= known.present:
+                rows = engine.to_arrow(frames.aggregated(frame))
+                placed.append(beside.submit(_in_order, customers[CUSTOMER_ID], rows, features))
+    for some in placed:
+        columns |= some.result()
     for name, feature in features.items():
         if name not in columns:
             columns[name] = pa.nulls(len(customers), pa.float64())
@@ -65,6 +69,16 @@ def build_features(
             columns[name] = pc.fill_null(columns[name], feature.of_nothing)
     arrays = [*customers.columns, *(columns[name] for name in features)]
     return pa.table(arrays, schema=features_schema(features)).combine_chunks()
+
+
+def _in_order(
+    customers: pa.ChunkedArray, rows: pa.Table, features: Collection[str]
+) -> dict[str, pa.ChunkedArray]:
+    """The columns that are asked for, with a value or null for each customer in turn."""
+    # Joined here and not by the engine: it would sort a hundred columns, not one.
+    place = pc.index_in(customers, value_set=rows[CUSTOMER_ID])
+    asked = (name for name in rows.column_names if name in features)
+    return {name: rows[name].take(place) for name in asked}
 
 
 class Frames:

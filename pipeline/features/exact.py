@@ -52,10 +52,11 @@ def spread(values: ir.NumericColumn, where: ir.BooleanValue) -> ir.FloatingScala
     is_money = values.type().is_decimal()
     # Engines multiply two narrow integers as narrow ones, also in rows that do not count.
     kind = WIDE_MONEY if is_money else "int64"
-    values = values.cast(kind)
+    wide = values.cast(kind)
+    squares = (wide * wide).sum(where=where)
+    # Of the narrow ones, for the mean asks for the same.
     count = values.count(where=where)
-    total = values.sum(where=where)
-    squares = (values * values).sum(where=where)
+    total = values.sum(where=where).cast(kind)
     # The squares of what lies beside a whole number near the mean, and from them those beside the
     # mean. Exact up to here, and never larger than the squares themselves: the difference of two
     # nearly equal floats would lose every digit.

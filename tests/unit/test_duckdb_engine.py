@@ -70,7 +70,7 @@ def test_what_waits_lies_in_the_spill_folder(
     assert list(here.iterdir()) == []
 
 
-@pytest.mark.parametrize(("machine_gb", "engine_gb"), [(2.0, 1.0), (5.0, 2.5), (64.0, 4.5)])
+@pytest.mark.parametrize(("machine_gb", "engine_gb"), [(2.0, 1.0), (5.0, 2.5), (64.0, 3.0)])
 def test_it_takes_half_of_a_small_machine_and_no_more_than_a_bound(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machine_gb: float, engine_gb: float
 ) -> None:
