@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 32_768
 """So many that Python's share of the time is low, and a column still fits a processor's cache."""
 
+_MOST_THREADS = 8
+"""Each holds a block's columns, and Python lets one of them speak at a time."""
+
 # LightGBM's decision_type, a sum of flags (include/LightGBM/tree.h).
 _CATEGORICAL, _MISSING_GOES_LEFT, _MISSING_TYPE = 1, 2, 12
 _MISSING_IS_ZERO, _MISSING_IS_NAN = 4, 8
@@ -104,7 +107,7 @@ class TreeSums:
         Args:
             matrix: (n, features) in the text's order, finite or NaN.
             ranges: (first tree, number of trees) of each range.
-            num_threads: Threads to use, 0 for all cores; no effect on the result.
+            num_threads: Threads to use at most, 0 for all cores; no effect on the result.
 
         Returns:
             (ranges, n) log-odds.
@@ -119,7 +122,8 @@ class TreeSums:
                 for tree in self._trees[start : start + count]:
                     total += tree.values.take(tree.leaves(columns))
 
-        with ThreadPoolExecutor(num_threads or os.cpu_count()) as threads:
+        most = min(num_threads or os.cpu_count() or 1, _MOST_THREADS)
+        with ThreadPoolExecutor(most) as threads:
             # A list, for what a thread raises is raised where its result is read.
             list(threads.map(add, range(0, len(matrix), ROWS_AT_ONCE)))
         return sums
