@@ -7,7 +7,7 @@ that may combine dimensions, where that predicts better. So
 
 holds exactly, not as an attribution made afterwards. After training the trees are regrouped so
 that each dimension is one contiguous range of iterations, and the trees over several dimensions
-are another; explaining a customer then walks each tree once, as a plain predict does.
+are another; explaining a customer then takes each tree once, as a plain predict does.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""What ranges of trees say of many rows, to the bit what LightGBM's own predict says, but sooner.
+"""What ranges of trees say of rows, to the bit what LightGBM's own predict says of them.
 
-LightGBM leads one row after the other down each tree, and at most splits the processor guesses
-wrong where it turns. Here a block of rows takes every split of a tree at once, without a turn to
-guess: a comparison of a whole column, and two operations on bytes that hold the rows' leaves.
+LightGBM leads one row after the other down each tree, and the processor cannot foresee where it
+turns. Here a block of rows takes every split of a tree at once, without a turn: a comparison of a
+whole column, and two operations on bytes that hold the rows' leaves. So many rows take less time
+where trees have few leaves, as a dimension model's have; few rows, or trees of a hundred leaves,
+take more.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.tree_text import tree_values
+from models.tree_text import header_values, tree_values
 from pipeline.errors import RisklineError
 
 if TYPE_CHECKING:
@@ -92,8 +94,12 @@ class TreeSums:
             text: LightGBM's model text (v4); empty for no trees.
 
         Raises:
-            RisklineError: A split is of a kind that a dimension model does not have.
+            RisklineError: The trees are of a kind that a dimension model does not have.
         """
+        header = header_values(text)
+        if header.get("num_tree_per_iteration", "1") != "1":
+            raise RisklineError("the trees tell several classes apart, not defaults from others")
+        self._width = int(header.get("max_feature_idx", "-1")) + 1
         self._trees = [_tree(values) for values in tree_values(text)]
 
     def __call__(
@@ -111,7 +117,14 @@ class TreeSums:
 
         Returns:
             (ranges, n) log-odds.
+
+        Raises:
+            RisklineError: The matrix has another number of features than the text.
         """
+        if self._trees and matrix.shape[1] != self._width:
+            raise RisklineError(
+                f"the trees read {self._width} features, the rows have {matrix.shape[1]}"
+            )
         sums = np.zeros((len(ranges), len(matrix)))
 
         def add(first: int) -> None:
@@ -122,53 +135,58 @@ class TreeSums:
                 for tree in self._trees[start : start + count]:
                     total += tree.values.take(tree.leaves(columns))
 
-        most = min(num_threads or os.cpu_count() or 1, _MOST_THREADS)
-        with ThreadPoolExecutor(most) as threads:
+        wanted = num_threads if num_threads > 0 else os.cpu_count() or 1
+        with ThreadPoolExecutor(min(wanted, _MOST_THREADS)) as threads:
             # A list, for what a thread raises is raised where its result is read.
             list(threads.map(add, range(0, len(matrix), ROWS_AT_ONCE)))
         return sums
 
 
 def _tree(values: Mapping[str, str]) -> _Tree:
-    leaf_values = np.array(values["leaf_value"].split(), dtype=np.float64)
+    if values.get("is_linear", "0") != "0":
+        raise RisklineError("a tree has linear leaves, which no dimension model has")
     # A tree that found no split names none.
     features, kinds, lefts, rights = (
         [int(number) for number in values.get(name, "").split()]
         for name in ("split_feature", "decision_type", "left_child", "right_child")
     )
     thresholds = [float(number) for number in values.get("threshold", "").split()]
-    for kind in kinds:
-        if kind & _CATEGORICAL or kind & _MISSING_TYPE == _MISSING_IS_ZERO:
-            raise RisklineError(
-                f"a tree splits in a way (decision_type {kind}) that no dimension model does"
-            )
-    # In the text a child is a node, or ~ a leaf; a node's children come after it.
-    widths = [0] * len(features)
-    for node in reversed(range(len(features))):
-        widths[node] = sum(
-            1 if child < 0 else widths[child] for child in (lefts[node], rights[node])
-        )
-    first, order = [0] * len(features), [0] * len(leaf_values)
+    # A child is a node, or ~ a leaf; the nodes below a node come after it.
+    from_left: list[int] = []
+    waiting = [0 if features else ~0]
+    while waiting:
+        child = waiting.pop()
+        if child < 0:
+            from_left.append(~child)
+        else:
+            waiting += (rights[child], lefts[child])
+    number = {leaf: place for place, leaf in enumerate(from_left)}
     splits = []
-    for node, (left, right) in enumerate(zip(lefts, rights, strict=True)):
-        ends = []
-        start = first[node]
-        for child in (left, right):
-            if child < 0:
-                order[start], width = ~child, 1
-                ends.append(start)
-            else:
-                first[child], width = start, widths[child]
-                ends.append(~child)
-            start += width
-        kind, threshold = kinds[node], thresholds[node]
-        if threshold == -_ZERO:
-            threshold = np.nextafter(threshold, -np.inf)
-        # Where a training row never lacked the feature, LightGBM reads NaN as the number 0.
-        missing_goes_left = (
-            bool(kind & _MISSING_GOES_LEFT)
-            if kind & _MISSING_TYPE == _MISSING_IS_NAN
-            else threshold >= 0
+    for feature, threshold, kind, *children in zip(
+        features, thresholds, kinds, lefts, rights, strict=True
+    ):
+        left, right = (number[~child] if child < 0 else ~child for child in children)
+        splits.append(
+            _Split(feature, _compared_with(threshold), _goes_left(kind, threshold), left, right)
         )
-        splits.append(_Split(features[node], threshold, missing_goes_left, *ends))
-    return _Tree(tuple(splits), leaf_values[order])
+    leaf_values = np.array(values["leaf_value"].split(), dtype=np.float64)
+    return _Tree(tuple(splits), leaf_values[from_left])
+
+
+def _compared_with(threshold: float) -> float:
+    """The threshold for numbers as they are, of which LightGBM reads those near 0 as 0."""
+    if abs(threshold) > _ZERO:
+        return threshold
+    return _ZERO if threshold >= 0 else float(np.nextafter(-_ZERO, -np.inf))
+
+
+def _goes_left(kind: int, threshold: float) -> bool:
+    """Whether a missing value goes left."""
+    if kind & _CATEGORICAL or kind & _MISSING_TYPE == _MISSING_IS_ZERO:
+        raise RisklineError(
+            f"a tree splits in a way (decision_type {kind}) that no dimension model does"
+        )
+    if kind & _MISSING_TYPE == _MISSING_IS_NAN:
+        return bool(kind & _MISSING_GOES_LEFT)
+    # Where no training row lacked the feature, LightGBM reads NaN as the number 0.
+    return threshold >= 0

@@ -82,6 +82,11 @@ def leaf_values(text: str) -> list[NDArray[np.float64]]:
     return [np.array(tree["leaf_value"].split(), dtype=np.float64) for tree in tree_values(text)]
 
 
+def header_values(text: str) -> dict[str, str]:
+    """What a model text says of all trees, by LightGBM's names; nothing of an empty text."""
+    return dict(line.split("=", 1) for line in _header(text).splitlines() if "=" in line)
+
+
 def tree_values(text: str) -> list[dict[str, str]]:
     """What a model text says of each tree, by LightGBM's names; nothing of an empty text."""
     return [_values(block) for block in _blocks(text)]

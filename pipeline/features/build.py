@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import ibis
 import ibis.expr.types as ir
@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from pipeline.as_of import Known
 from pipeline.engines.base import Engine
+from pipeline.features.beside import one_behind
 from pipeline.features.declaration import Feature, Frame, History, Recent, Values
 from pipeline.features.registry import FEATURES
 
@@ -53,15 +54,15 @@ def build_features(
     ordered = frames.rows("customers").select(CUSTOMER_ID, SEGMENT).order_by(CUSTOMER_ID)
     customers = engine.to_arrow(ordered)
     columns: dict[str, pa.ChunkedArray] = {}
-    # Rows are put in order on one thread, which works while the engine computes the next frame.
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        placed = []
-        for frame in dict.fromkeys(feature.frame for feature in features.values()):
-            if frame.tables <= known.present:
-                rows = engine.to_arrow(frames.aggregated(frame))
-                placed.append(beside.submit(_in_order, customers[CUSTOMER_ID], rows, features))
-    for some in placed:
-        columns |= some.result()
+    rows_of_frames = (
+        engine.to_arrow(frames.aggregated(frame))
+        for frame in dict.fromkeys(feature.frame for feature in features.values())
+        if frame.tables <= known.present
+    )
+    # Rows are put in order on one thread, while the engine computes those of the next frame.
+    place = partial(_in_order, customers[CUSTOMER_ID], features)
+    for placed in one_behind(place, rows_of_frames):
+        columns |= placed
     for name, feature in features.items():
         if name not in columns:
             columns[name] = pa.nulls(len(customers), pa.float64())
@@ -72,7 +73,7 @@ def build_features(
 
 
 def _in_order(
-    customers: pa.ChunkedArray, rows: pa.Table, features: Collection[str]
+    customers: pa.ChunkedArray, features: Collection[str], rows: pa.Table
 ) -> dict[str, pa.ChunkedArray]:
     """The columns that are asked for, with a value or null for each customer in turn."""
     # Joined here and not by the engine: it would sort a hundred columns, not one.

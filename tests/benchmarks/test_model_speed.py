@@ -6,7 +6,7 @@ from tests.benchmarks.model_timed import explaining, training
 def test_contributions_cost_less_than_a_plain_predict_and_far_less_than_tree_shap() -> None:
     # Few rows, and a machine that does other things too: the bounds leave room for noise.
     took = explaining(40_000, 60, sample=200, trees=40)
-    assert took.contributions < 1.5 * took.plain
+    assert took.contributions < took.plain
     assert took.tree_shap > 15 * took.contributions
 
 

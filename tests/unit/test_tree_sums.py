@@ -1,5 +1,7 @@
 """What trees say of rows, against LightGBM's own predict."""
 
+import re
+
 import lightgbm as lgb
 import numpy as np
 import pytest
@@ -41,6 +43,9 @@ def grown(count: int, leaves: int, trees: int, seed: int = 1, **others: object) 
 def on_the_edge(booster: lgb.Booster, count: int, seed: int) -> NDArray[np.float64]:
     """Rows at the trees' thresholds, one step beside them, at zero and missing."""
     known = [-0.0, 0.0, 5e-324, -5e-324, 1e-36, -1e-36, 1e-35, -1e-35, np.nan, 1e300, -1e300]
+    # What LightGBM reads as 0 ends here, and begins at its negative.
+    end = float(np.float32(1e-35))
+    known += [sign * number for sign in (1, -1) for number in (end, np.nextafter(end, 1))]
     for tree in tree_values(booster.model_to_string()):
         for number in tree.get("threshold", "").split():
             at = float(number)
@@ -102,8 +107,43 @@ def test_neither_blocks_of_rows_nor_threads_change_a_bit(monkeypatch: pytest.Mon
     X = rows(1_001, 3)
     monkeypatch.setattr(tree_sums, "ROWS_AT_ONCE", 100)
     sums = TreeSums(booster.model_to_string())
-    for threads in (0, 1, 2, 5):
+    for threads in (-1, 0, 1, 2, 5):
         assert sums(X, [(0, 20)], threads)[0].tobytes() == said(booster, X, 0, 20)
+
+
+@pytest.mark.parametrize("near_zero", ["0.", "-0.", "1.", "-1."])
+@pytest.mark.parametrize("exponent", ["e-35", "e-36", "e-300"])
+def test_thresholds_near_zero_part_what_lightgbm_reads_as_zero(
+    near_zero: str, exponent: str
+) -> None:
+    text = grown(400, 8, 3).model_to_string()
+
+    def put_near_zero(line: re.Match[str]) -> str:
+        # LightGBM finds a tree by the length of its text, so each number keeps its own.
+        return "threshold=" + " ".join(
+            near_zero + "0" * (len(number) - len(near_zero + exponent)) + exponent
+            for number in line[1].split()
+        )
+
+    text = re.sub(r"^threshold=(.*)$", put_near_zero, text, flags=re.M)
+    booster = lgb.Booster(model_str=text)
+    X = on_the_edge(booster, 400, 1)
+    assert TreeSums(text)(X, [(0, 3)])[0].tobytes() == said(booster, X, 0, 3)
+
+
+def test_what_goes_wrong_in_a_block_of_rows_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    sums = TreeSums(grown(50, 3, 2).model_to_string())
+    monkeypatch.setattr(tree_sums, "ROWS_AT_ONCE", 10)
+    leaves = tree_sums._Tree.leaves
+
+    def fails_in_one_block(tree: tree_sums._Tree, columns: NDArray[np.float64]) -> object:
+        if columns.shape[1] < 10:
+            raise MemoryError("no room for the last block")
+        return leaves(tree, columns)
+
+    monkeypatch.setattr(tree_sums._Tree, "leaves", fails_in_one_block)
+    with pytest.raises(MemoryError, match="no room for the last block"):
+        sums(rows(35, 1), [(0, 2)])
 
 
 def test_a_tree_without_a_split_says_the_same_of_all_rows() -> None:
@@ -128,4 +168,26 @@ def test_other_kinds_of_split_are_refused(categories: list[int], params: dict[st
     data = lgb.Dataset(X, target, categorical_feature=categories, params={**QUIET, **params})
     booster = lgb.train({**QUIET, **params, "objective": "regression"}, data, num_boost_round=2)
     with pytest.raises(RisklineError, match=r"decision_type \d+.* no dimension model"):
+        TreeSums(booster.model_to_string())
+
+
+@pytest.mark.parametrize("width", [3, 5])
+def test_rows_of_another_width_are_refused(width: int) -> None:
+    sums = TreeSums(grown(50, 3, 2).model_to_string())
+    with pytest.raises(RisklineError, match=f"read 4 features, the rows have {width}"):
+        sums(np.zeros((2, width)), [(0, 2)])
+
+
+@pytest.mark.parametrize(
+    ("params", "says"),
+    [
+        ({"objective": "regression", "linear_tree": True}, "linear leaves"),
+        ({"objective": "multiclass", "num_class": 3}, "several classes"),
+    ],
+)
+def test_other_kinds_of_tree_are_refused(params: dict[str, object], says: str) -> None:
+    X = np.random.default_rng(1).normal(size=(200, 4))
+    data = lgb.Dataset(X, np.arange(200) % 3, params={**QUIET, **params})
+    booster = lgb.train({**QUIET, **params}, data, num_boost_round=2)
+    with pytest.raises(RisklineError, match=says):
         TreeSums(booster.model_to_string())

@@ -1,0 +1,74 @@
+"""Work that goes on beside what is computed next."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from pipeline.features.beside import one_behind
+
+
+def test_what_comes_of_the_items_keeps_their_order() -> None:
+    assert list(one_behind(lambda item: item * 10, range(7))) == [0, 10, 20, 30, 40, 50, 60]
+    assert list(one_behind(str, [])) == []
+
+
+def test_the_next_item_is_computed_meanwhile() -> None:
+    is_next_there = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        is_next_there.set()
+        yield 2
+
+    # The first is only done when the second has been asked for.
+    assert list(one_behind(lambda item: is_next_there.wait(30), items())) == [True, True]
+
+
+def test_no_more_than_one_item_waits() -> None:
+    computed: list[int] = []
+    ahead: list[int] = []
+
+    def items() -> Iterator[int]:
+        for item in range(6):
+            computed.append(item)
+            yield item
+
+    def slowly(item: int) -> int:
+        time.sleep(0.05)
+        ahead.append(len(computed) - item)
+        return item
+
+    assert list(one_behind(slowly, items())) == list(range(6))
+    # The item itself, and the one that is computed meanwhile.
+    assert max(ahead) <= 2
+
+
+def test_what_goes_wrong_is_told_before_a_third_item_is_computed() -> None:
+    computed: list[int] = []
+
+    def items() -> Iterator[int]:
+        for item in range(6):
+            computed.append(item)
+            yield item
+
+    def fails(item: int) -> int:
+        raise MemoryError(f"no room for item {item}")
+
+    with pytest.raises(MemoryError, match="no room for item 0"):
+        list(one_behind(fails, items()))
+    assert computed == [0, 1]
+
+
+def test_what_goes_wrong_with_an_item_itself_waits_for_no_more_than_the_one_before() -> None:
+    worked: list[int] = []
+
+    def items() -> Iterator[int]:
+        yield 1
+        yield 2
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(one_behind(worked.append, items()))
+    assert worked == [1, 2]
