@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import ibis
@@ -11,6 +12,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 import sqlglot.expressions as sge
 from ibis.backends.sql.compilers import DuckDBCompiler
+from ibis.backends.sql.compilers.base import NULL, STAR, AggGen
 
 from pipeline.engines.base import EngineError
 from pipeline.engines.session import (
@@ -29,12 +31,35 @@ SORT_MEMORY = "400MB"
 # takes `NOT is_deleted` to leave a fifth of the rows, and would keep the larger side. And an
 # aggregate reads its rows once, not once more for each range of keys: they lie by day, not by key.
 LEFT_ASIDE = "build_side_probe_side, partitioned_execution"
+PASS_OVER_NULLS = frozenset({"avg", "bit_or", "count", "max", "min", "sum"})
+
+
+class _Aggregates(AggGen):  # type: ignore[misc] # Ibis has no types
+    """Aggregates to which what does not count is null, where they pass over nulls.
+
+    Of a FILTER clause DuckDB makes a selection of the rows and of their groups, for each aggregate
+    anew: a fifth slower where there are many.
+    """
+
+    __slots__ = ()
+
+    def aggregate(
+        self, compiler: DuckDBCompiler, name: str, *args: Any, where: Any = None, **rest: Any
+    ) -> sge.Expression:
+        """The call of an aggregate, of the rows for which ``where`` holds."""
+        if where is not None and name in PASS_OVER_NULLS and not isinstance(args[0], sge.Distinct):
+            counted = 1 if args[0] is STAR else args[0]
+            args, where = (compiler.if_(where, counted, NULL),), None
+        call: sge.Expression = super().aggregate(compiler, name, *args, where=where, **rest)
+        return call
 
 
 class _Compiler(DuckDBCompiler):  # type: ignore[misc] # Ibis has no types
     """Where Ibis has DuckDB take a detour."""
 
     __slots__ = ()
+
+    agg = _Aggregates(supports_filter=True, supports_order_by=True)
 
     def visit_ExtractEpochSeconds(  # noqa: N802 - Ibis calls it by the operation's name
         self, op: ops.ExtractEpochSeconds, *, arg: sge.Expression

@@ -130,3 +130,51 @@ def test_rows_that_are_held_are_let_go_of() -> None:
     assert [few() for _ in range(4)] == [5] * 4
     gc.collect()
     assert pa.total_allocated_bytes() - before < 8_000_000
+
+
+GROUPED = pa.table(
+    {
+        "of": [1, 1, 1, 2, 2, 3],
+        "value": [4, None, 1, 4, 4, 7],
+        "counts": [True, True, False, True, True, None],
+    }
+)
+AGGREGATES = [
+    ("sum", [4, 8, None]),
+    ("mean", [4.0, 4.0, None]),
+    ("min", [4, 4, None]),
+    ("max", [4, 4, None]),
+    ("bit_or", [4, 4, None]),
+    ("count", [1, 2, 0]),
+    ("nunique", [1, 1, 0]),
+    ("std", [None, 0.0, None]),
+]
+
+
+@pytest.mark.parametrize(("aggregate", "expected"), AGGREGATES)
+def test_an_aggregate_takes_the_rows_that_count(
+    aggregate: str, expected: list[float | None]
+) -> None:
+    engine = DuckDBEngine(1)
+    rows = engine.table(GROUPED)
+    found = getattr(rows.value, aggregate)(where=rows.counts)
+    by_group = rows.group_by("of").aggregate(found=found).order_by("of")
+    assert engine.to_arrow(by_group)["found"].to_pylist() == expected
+    without = (
+        rows.filter(rows.counts).group_by("of").aggregate(found=getattr(rows.value, aggregate)())
+    )
+    assert engine.to_arrow(without.order_by("of"))["found"].to_pylist() == expected[:2]
+
+
+def test_rows_that_count_are_counted_and_nulls_among_them_kept() -> None:
+    engine = DuckDBEngine(1)
+    rows = engine.table(GROUPED)
+    found = rows.group_by("of").aggregate(
+        rows=rows.count(where=rows.counts),
+        values=rows.value.collect(where=rows.counts, include_null=True, order_by=rows.value),
+    )
+    assert engine.to_arrow(found.order_by("of")).select(["rows", "values"]).to_pylist() == [
+        {"rows": 2, "values": [4, None]},
+        {"rows": 2, "values": [4, 4]},
+        {"rows": 0, "values": None},
+    ]
