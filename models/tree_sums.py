@@ -113,18 +113,26 @@ class TreeSums:
         Args:
             matrix: (n, features) in the text's order, finite or NaN.
             ranges: (first tree, number of trees) of each range.
-            num_threads: Threads to use at most, 0 for all cores; no effect on the result.
+            num_threads: Threads to use at most, 0 for all cores, and never more than eight; no
+                effect on the result.
 
         Returns:
             (ranges, n) log-odds.
 
         Raises:
-            RisklineError: The matrix has another number of features than the text.
+            RisklineError: The matrix has another number of features than the text, or a range
+                goes beyond its trees.
         """
         if self._trees and matrix.shape[1] != self._width:
             raise RisklineError(
                 f"the trees read {self._width} features, the rows have {matrix.shape[1]}"
             )
+        for start, count in ranges:
+            if not 0 <= start <= start + count <= len(self._trees):
+                raise RisklineError(
+                    f"{count} trees after the first {start} are asked for; the model has "
+                    f"{len(self._trees)}"
+                )
         sums = np.zeros((len(ranges), len(matrix)))
 
         def add(first: int) -> None:

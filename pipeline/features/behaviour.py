@@ -30,7 +30,7 @@ def days_since_last_loan(rows: ir.Table) -> ir.NumericValue:
 )  # fmt: skip
 def loans_taken_90d(rows: ir.Table) -> ir.NumericValue:
     """Loans taken in the last 90 days."""
-    return (rows.days_since_origination < 90).sum()
+    return rows.count(where=rows.days_since_origination < 90)
 
 
 @feature(
@@ -148,7 +148,8 @@ def gambling_share_6m(rows: ir.Table) -> ir.NumericValue:
 )  # fmt: skip
 def gambling_bookings_6m(rows: ir.Table) -> ir.NumericValue:
     """Payments for betting and games of chance in the last 6 months."""
-    return ((rows.category == "gambling") & (rows.outflow > 0)).sum(where=half_a_year(rows))
+    is_stake = (rows.category == "gambling") & (rows.outflow > 0)
+    return rows.count(where=is_stake & half_a_year(rows))
 
 
 @feature(

@@ -11,8 +11,9 @@ Result = TypeVar("Result")
 def one_behind(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """Apply a function to each item, in turn, while the item after it is computed.
 
-    No more than one item waits, or is worked on. What goes wrong with one is raised when the next
-    is there, before any other is asked for.
+    No more than one is worked on, while no more than one waits. What goes wrong with one is raised
+    when the next is there, before any other is asked for; where computing the next goes wrong, that
+    is raised.
 
     Args:
         work: what is done on the thread beside.
@@ -27,5 +28,6 @@ def one_behind(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterato
             if running is not None:
                 yield running.result()
             running = beside.submit(work, item)
+            del item  # Or it would be held until the next is there.
         if running is not None:
             yield running.result()

@@ -109,7 +109,7 @@ def worst_days_late_24m(rows: ir.Table) -> ir.NumericValue:
 )
 def late_1_to_29d_12m(rows: ir.Table) -> ir.NumericValue:
     """Instalments of the last 12 months that were 1 to 29 days late, or are by now."""
-    return (rows.days_late.between(1, 29) & fell_due_within(rows, 365)).sum()
+    return rows.count(where=rows.days_late.between(1, 29) & fell_due_within(rows, 365))
 
 
 @feature(
@@ -123,7 +123,7 @@ def late_1_to_29d_12m(rows: ir.Table) -> ir.NumericValue:
 )
 def late_30_to_59d_12m(rows: ir.Table) -> ir.NumericValue:
     """Instalments of the last 12 months that were 30 to 59 days late, or are by now."""
-    return (rows.days_late.between(30, 59) & fell_due_within(rows, 365)).sum()
+    return rows.count(where=rows.days_late.between(30, 59) & fell_due_within(rows, 365))
 
 
 @feature(
@@ -137,7 +137,7 @@ def late_30_to_59d_12m(rows: ir.Table) -> ir.NumericValue:
 )
 def late_60_to_89d_12m(rows: ir.Table) -> ir.NumericValue:
     """Instalments of the last 12 months that were 60 to 89 days late, or are by now."""
-    return (rows.days_late.between(60, 89) & fell_due_within(rows, 365)).sum()
+    return rows.count(where=rows.days_late.between(60, 89) & fell_due_within(rows, 365))
 
 
 @feature(
@@ -151,7 +151,7 @@ def late_60_to_89d_12m(rows: ir.Table) -> ir.NumericValue:
 )
 def late_90d_24m(rows: ir.Table) -> ir.NumericValue:
     """Instalments of the last 24 months that were 90 or more days late, or are by now."""
-    return ((rows.days_late >= 90) & fell_due_within(rows, 730)).sum()
+    return rows.count(where=(rows.days_late >= 90) & fell_due_within(rows, 730))
 
 
 @feature(
@@ -165,7 +165,7 @@ def late_90d_24m(rows: ir.Table) -> ir.NumericValue:
 )
 def late_instalments_12m(rows: ir.Table) -> ir.NumericValue:
     """Instalments of the last 12 months that were paid late or are overdue."""
-    return ((rows.days_late > 0) & fell_due_within(rows, 365)).sum()
+    return rows.count(where=(rows.days_late > 0) & fell_due_within(rows, 365))
 
 
 @feature(
@@ -272,7 +272,7 @@ def paid_ratio(rows: ir.Table) -> ir.NumericValue:
 )
 def paid_instalments(rows: ir.Table) -> ir.NumericValue:
     """Number of instalments paid so far."""
-    return rows.is_paid.sum()
+    return rows.count(where=rows.is_paid)
 
 
 @feature(
@@ -285,7 +285,7 @@ def paid_instalments(rows: ir.Table) -> ir.NumericValue:
 )
 def instalments_left(rows: ir.Table) -> ir.NumericValue:
     """Number of instalments not yet paid, due or not."""
-    return (~rows.is_paid).sum()
+    return rows.count(where=~rows.is_paid)
 
 
 @feature(
@@ -324,7 +324,7 @@ def loans_settled_early(rows: ir.Table) -> ir.NumericValue:
 )
 def relapses_24m(rows: ir.Table) -> ir.NumericValue:
     """Times that all arrears of the last 24 months were cleared, and came back."""
-    return (rows.cleared_before >= rows.days_since_due).sum()
+    return rows.count(where=rows.cleared_before >= rows.days_since_due)
 
 
 @feature(

@@ -33,7 +33,7 @@ def related_customers(rows: ir.Table) -> ir.NumericValue:
 )
 def guarantors(rows: ir.Table) -> ir.NumericValue:
     """Customers who stand in for this one's debt."""
-    return rows.is_guarantor.sum()
+    return rows.count(where=rows.is_guarantor)
 
 
 @feature(
@@ -46,7 +46,7 @@ def guarantors(rows: ir.Table) -> ir.NumericValue:
 )
 def guaranteed_customers(rows: ir.Table) -> ir.NumericValue:
     """Customers for whose debt this one stands in."""
-    return rows.is_guaranteed.sum()
+    return rows.count(where=rows.is_guaranteed)
 
 
 @feature(
@@ -59,7 +59,7 @@ def guaranteed_customers(rows: ir.Table) -> ir.NumericValue:
 )
 def group_members(rows: ir.Table) -> ir.NumericValue:
     """Other members of the customer's group who are tied to it directly."""
-    return rows.is_group.sum()
+    return rows.count(where=rows.is_group)
 
 
 @feature(

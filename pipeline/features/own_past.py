@@ -28,7 +28,10 @@ def before(rows: ir.Table) -> ir.BooleanColumn:
 
 
 def total(values: ir.Column, where: ir.BooleanValue) -> ir.FloatingScalar:
-    """What integers, decimals or marks of yes and no add up to; 0 where none counts."""
+    """What integers or decimals add up to, or how many marks say yes; 0 where none counts."""
+    if isinstance(values, ir.BooleanColumn):
+        # A sum may be wide, and an engine keeps the room for it for each customer.
+        return values.nullif(False).count(where=where).cast("float64")
     return values.sum(where=where).fill_null(0).cast("float64")
 
 

@@ -48,7 +48,7 @@ def products_held(rows: ir.Table) -> ir.NumericValue:
 )  # fmt: skip
 def contacts_12m(rows: ir.Table) -> ir.NumericValue:
     """Contacts with the bank in the last 12 months, logins aside."""
-    return rows.is_contact.sum()
+    return rows.count(where=rows.is_contact)
 
 
 @feature(
@@ -67,7 +67,7 @@ def contacts_trend(rows: ir.Table) -> ir.NumericValue:
 )  # fmt: skip
 def logins_3m(rows: ir.Table) -> ir.NumericValue:
     """Logins to online banking or the mobile app in the last 3 months."""
-    return rows.is_login.sum(where=lately(rows))
+    return rows.count(where=rows.is_login & lately(rows))
 
 
 @feature(
@@ -103,7 +103,7 @@ def sentiment_trend(rows: ir.Table) -> ir.NumericValue:
 )  # fmt: skip
 def complaints_3m(rows: ir.Table) -> ir.NumericValue:
     """Complaints in the last 3 months."""
-    return (rows.kind == "complaint").sum(where=lately(rows))
+    return rows.count(where=(rows.kind == "complaint") & lately(rows))
 
 
 @feature(
@@ -112,7 +112,7 @@ def complaints_3m(rows: ir.Table) -> ir.NumericValue:
 )  # fmt: skip
 def complaints_12m(rows: ir.Table) -> ir.NumericValue:
     """Complaints in the last 12 months."""
-    return (rows.kind == "complaint").sum()
+    return rows.count(where=rows.kind == "complaint")
 
 
 @feature(
@@ -121,7 +121,7 @@ def complaints_12m(rows: ir.Table) -> ir.NumericValue:
 )  # fmt: skip
 def hardship_calls_12m(rows: ir.Table) -> ir.NumericValue:
     """Times in the last 12 months that the customer asked to pay later or less."""
-    return (rows.kind == "hardship").sum()
+    return rows.count(where=rows.kind == "hardship")
 
 
 @feature(
@@ -130,7 +130,7 @@ def hardship_calls_12m(rows: ir.Table) -> ir.NumericValue:
 )  # fmt: skip
 def advice_12m(rows: ir.Table) -> ir.NumericValue:
     """Times in the last 12 months that the customer took advice."""
-    return (rows.kind == "advice").sum()
+    return rows.count(where=rows.kind == "advice")
 
 
 @feature(

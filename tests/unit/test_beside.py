@@ -1,7 +1,9 @@
 """Work that goes on beside what is computed next."""
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -24,6 +26,32 @@ def test_the_next_item_is_computed_meanwhile() -> None:
 
     # The first is only done when the second has been asked for.
     assert list(one_behind(lambda item: is_next_there.wait(30), items())) == [True, True]
+
+
+class Rows:
+    """What takes room."""
+
+
+def test_an_item_is_let_go_of_when_it_is_done() -> None:
+    held: list[weakref.ref[Rows]] = []
+    is_held: list[bool] = []
+
+    def items() -> Iterator[Rows]:
+        for _ in range(3):
+            rows = Rows()
+            held.append(weakref.ref(rows))
+            yield rows
+            del rows
+            # What is worked on is done by then, or soon.
+            for _ in range(50):
+                gc.collect()
+                if held[-1]() is None:
+                    break
+                time.sleep(0.01)
+            is_held.append(held[-1]() is not None)
+
+    assert list(one_behind(lambda rows: None, items())) == [None] * 3
+    assert is_held == [False] * 3
 
 
 def test_no_more_than_one_item_waits() -> None:

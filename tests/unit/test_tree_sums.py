@@ -1,6 +1,8 @@
 """What trees say of rows, against LightGBM's own predict."""
 
 import re
+import threading
+import time
 
 import lightgbm as lgb
 import numpy as np
@@ -169,6 +171,33 @@ def test_other_kinds_of_split_are_refused(categories: list[int], params: dict[st
     booster = lgb.train({**QUIET, **params, "objective": "regression"}, data, num_boost_round=2)
     with pytest.raises(RisklineError, match=r"decision_type \d+.* no dimension model"):
         TreeSums(booster.model_to_string())
+
+
+@pytest.mark.parametrize("beyond", [(0, 3), (2, 1), (3, 0), (-1, 2), (1, -1)])
+def test_trees_that_are_not_there_are_refused(beyond: tuple[int, int]) -> None:
+    sums = TreeSums(grown(50, 3, 2).model_to_string())
+    with pytest.raises(RisklineError, match="are asked for; the model has 2"):
+        sums(rows(3, 1), [(0, 2), beyond])
+
+
+def test_no_more_than_eight_blocks_of_rows_are_held_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    booster = grown(50, 3, 2)
+    X = rows(64, 1)
+    monkeypatch.setattr(tree_sums, "ROWS_AT_ONCE", 1)
+    leaves = tree_sums._Tree.leaves
+    threads: set[int] = set()
+
+    def slowly(tree: tree_sums._Tree, columns: NDArray[np.float64]) -> object:
+        threads.add(threading.get_ident())
+        time.sleep(0.01)
+        return leaves(tree, columns)
+
+    monkeypatch.setattr(tree_sums._Tree, "leaves", slowly)
+    found = TreeSums(booster.model_to_string())(X, [(0, 2)], 64)
+    assert 1 < len(threads) <= 8
+    assert found[0].tobytes() == said(booster, X, 0, 2)
 
 
 @pytest.mark.parametrize("width", [3, 5])
