@@ -32,6 +32,13 @@ class Rows:
     """What takes room."""
 
 
+def six(computed: list[int]) -> Iterator[int]:
+    """Six items, each noted when it is computed."""
+    for item in range(6):
+        computed.append(item)
+        yield item
+
+
 def test_an_item_is_let_go_of_when_it_is_done() -> None:
     held: list[weakref.ref[Rows]] = []
     is_held: list[bool] = []
@@ -58,17 +65,12 @@ def test_no_more_than_one_item_waits() -> None:
     computed: list[int] = []
     ahead: list[int] = []
 
-    def items() -> Iterator[int]:
-        for item in range(6):
-            computed.append(item)
-            yield item
-
     def slowly(item: int) -> int:
         time.sleep(0.05)
         ahead.append(len(computed) - item)
         return item
 
-    assert list(one_behind(slowly, items())) == list(range(6))
+    assert list(one_behind(slowly, six(computed))) == list(range(6))
     # The item itself, and the one that is computed meanwhile.
     assert max(ahead) <= 2
 
@@ -76,16 +78,11 @@ def test_no_more_than_one_item_waits() -> None:
 def test_what_goes_wrong_is_told_before_a_third_item_is_computed() -> None:
     computed: list[int] = []
 
-    def items() -> Iterator[int]:
-        for item in range(6):
-            computed.append(item)
-            yield item
-
     def fails(item: int) -> int:
         raise MemoryError(f"no room for item {item}")
 
     with pytest.raises(MemoryError, match="no room for item 0"):
-        list(one_behind(fails, items()))
+        list(one_behind(fails, six(computed)))
     assert computed == [0, 1]
 
 
